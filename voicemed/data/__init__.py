@@ -1,0 +1,1 @@
+"""The lexicon and the assertion rules: data, not code."""
