@@ -1,13 +1,39 @@
 """Settings: frozen dataclasses, read from voicemed.toml.
 
 Each section of the file is one dataclass here, each key a field; the string under a field is its
-documentation. docs/voicemed.toml shows every key with its default.
+documentation, its annotation says what values it takes. docs/voicemed.toml shows every key with
+its default.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+import difflib
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+from voicemed.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The numbers that a setting takes, both ends included."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """The text that a setting takes."""
+
+    regex: str
+    "Matches the whole value."
+    meaning: str
+    "What the regex says, for the message of an error."
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +52,17 @@ class EndpointingSettings:
 
     vad: Literal["silero", "webrtc"] = "silero"
     "Speech detector: silero (accurate) or webrtc (cheap)."
-    threshold: float = 0.5
+    threshold: Annotated[float, Range(0, 1)] = 0.5
     "Speech probability above which a window counts as speech, 0 to 1."
-    pre_roll: float = 0.3
+    pre_roll: Annotated[float, Range(0, 2)] = 0.3
     "Seconds of sound kept from before the detected start, so that first words are not cut."
-    min_speech: float = 0.1
+    min_speech: Annotated[float, Range(0, 2)] = 0.1
     "Seconds of speech below which a noise is not taken for an utterance."
-    pause: float = 0.2
+    pause: Annotated[float, Range(0.05, 5)] = 0.2
     "Seconds of silence after which the final text is worked out, in case that this is the end."
-    end_silence: float = 0.5
+    end_silence: Annotated[float, Range(0.1, 5)] = 0.5
     "Seconds of silence that end an utterance."
-    max_utterance: float = 15.0
+    max_utterance: Annotated[float, Range(3, 29)] = 15.0
     "Seconds; a longer utterance is cut at its quietest point. At most 29."
 
 
@@ -46,15 +72,15 @@ class RecognitionSettings:
 
     engine: Literal["auto", "ct2", "torch"] = "auto"
     "auto takes torch where it sees a GPU, else CTranslate2."
-    model: str = "whisper-base"
+    model: Annotated[str, Pattern(r".*\S.*", "a model's name or folder")] = "whisper-base"
     "A name of `voicemed models list`, or a folder with a CTranslate2 Whisper."
     device: Literal["auto", "cpu", "cuda"] = "auto"
     "Where it runs."
-    language: str = "en"
+    language: Annotated[str, Pattern("auto|[a-z]{2,3}", "a code such as en, or auto")] = "en"
     "ISO 639-1 code, or auto to detect it for each utterance."
     vocabulary: str = ""
     "Names and medical terms to favour, e.g. of drugs, separated by commas."
-    threads: int = 0
+    threads: Annotated[int, Range(0, 256)] = 0
     "CPU threads; 0 takes one for each core."
 
 
@@ -64,9 +90,9 @@ class SpeechSettings:
 
     engine: Literal["piper", "coqui"] = "piper"
     "coqui needs the extra `coqui`."
-    model: str = "piper-en-us-joe"
+    model: Annotated[str, Pattern(r".*\S.*", "a voice's name or folder")] = "piper-en-us-joe"
     "A name of `voicemed models list`; for coqui a Coqui model name or a checkpoint's folder."
-    rate: float = 1.0
+    rate: Annotated[float, Range(0.5, 2)] = 1.0
     "Speaking rate relative to the voice's own, 0.5 to 2."
 
 
@@ -74,7 +100,7 @@ class SpeechSettings:
 class DialogSettings:
     """[dialog]: when the assistant answers."""
 
-    wake_word: str = "assistant"
+    wake_word: Annotated[str, Pattern(r"\w[\w' -]*", "a word or two")] = "assistant"
     "The word that addresses the assistant at the start of a sentence."
 
 
@@ -87,3 +113,128 @@ class Settings:
     recognition: RecognitionSettings = field(default_factory=RecognitionSettings)
     speech: SpeechSettings = field(default_factory=SpeechSettings)
     dialog: DialogSettings = field(default_factory=DialogSettings)
+
+
+def default_path() -> Path:
+    """Where voicemed.toml is looked for: $XDG_CONFIG_HOME/voicemed on Linux, likewise elsewhere."""
+    import platformdirs
+
+    return platformdirs.user_config_path("voicemed", appauthor=False) / "voicemed.toml"
+
+
+def load(path: Path | None = None) -> Settings:
+    """The settings of a file, checked.
+
+    Args:
+        path: The file; None takes the one at `default_path`, or the defaults if there is none.
+
+    Raises:
+        ConfigError: The file cannot be read, is not TOML, or holds an unknown section, an unknown
+            key or a value that its key does not take.
+    """
+    file = default_path() if path is None else path
+    try:
+        # utf-8-sig: Notepad writes a byte order mark, which TOML does not allow.
+        document = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        if path is None:
+            return Settings()
+        raise ConfigError(f"{file}: no such settings file") from None
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file}: not UTF-8 text; save it as UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file}: not TOML: {error}") from error
+    return _merge(Settings(), document, origin=str(file))
+
+
+def override(settings: Settings, values: Mapping[str, object]) -> Settings:
+    """Settings with some replaced from the command line, checked like those of a file.
+
+    Args:
+        settings: What to start from.
+        values: Such as {"recognition.language": "de"}; None leaves a setting as it is.
+
+    Raises:
+        ConfigError: A value that its key does not take.
+    """
+    document: dict[str, dict[str, object]] = {}
+    for name, value in values.items():
+        if value is not None:
+            section, key = name.split(".")
+            document.setdefault(section, {})[key] = value
+    return _merge(settings, document, origin="command line")
+
+
+def _merge(settings: Settings, document: Mapping[str, object], *, origin: str) -> Settings:
+    """Settings with those that the document names replaced."""
+    for section, table in document.items():
+        if section not in (names := _names(settings)):
+            raise ConfigError(f"{origin}: {_unknown_section(section, names)}")
+        if not isinstance(table, dict):
+            raise ConfigError(f"{origin}: {section} is a section: write [{section}] and its keys")
+        current = getattr(settings, section)
+        hints = get_type_hints(type(current), include_extras=True)
+        for key, value in table.items():
+            if key not in hints:
+                nearest = _nearest(key, hints)
+                raise ConfigError(f"{origin}: unknown key {section}.{key}; {nearest}")
+            checked = _checked(hints[key], value, where=f"{origin}: {section}.{key}")
+            current = replace(current, **{key: checked})
+        settings = replace(settings, **{section: current})
+    _check_silences(settings.endpointing, origin=origin)
+    return settings
+
+
+def _checked(hint: Any, value: object, *, where: str) -> object:
+    """The value, if the annotation of its field takes it; an integer becomes a float if needed."""
+    constraint: object = None
+    if get_origin(hint) is Annotated:
+        hint, constraint = get_args(hint)
+    if get_origin(hint) is Literal:
+        if value not in get_args(hint):
+            allowed = ", ".join(get_args(hint))
+            raise ConfigError(f"{where} is {value!r}; it can be one of: {allowed}")
+        return value
+    if hint is float and type(value) is int:
+        value = float(value)
+    if type(value) is not hint:  # not isinstance: true is no number
+        kind = {str: "text in quotes", int: "a whole number", float: "a number"}[hint]
+        raise ConfigError(f"{where} is {value!r}; it must be {kind}")
+    match constraint:
+        case Range(low, high) if not low <= value <= high:  # type: ignore[operator]
+            raise ConfigError(f"{where} is {value}; it must be from {low} to {high}")
+        case Pattern(regex, meaning) if not re.fullmatch(regex, str(value)):
+            raise ConfigError(f"{where} is {value!r}; it must be {meaning}")
+    return value
+
+
+def _check_silences(endpointing: EndpointingSettings, *, origin: str) -> None:
+    """The final text cannot be begun after the utterance has ended."""
+    if endpointing.pause > endpointing.end_silence:
+        raise ConfigError(
+            f"{origin}: endpointing.pause is {endpointing.pause}; "
+            f"it must not exceed endpointing.end_silence, {endpointing.end_silence}"
+        )
+
+
+def _unknown_section(section: str, sections: Iterable[str]) -> str:
+    """What to say of a name that is no section: perhaps it is a key without its section."""
+    defaults = Settings()
+    owners = [name for name in sections if section in _names(getattr(defaults, name))]
+    if owners:
+        return f"{section} stands outside of a section; it belongs in [{'] or ['.join(owners)}]"
+    return f"unknown section [{section}]; {_nearest(section, sections)}"
+
+
+def _names(section: Any) -> list[str]:
+    """The field names of a dataclass instance."""
+    return [item.name for item in fields(section)]
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    """A hint for a name that is not known: the nearest one, or all if none is near."""
+    known = list(known)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean {close[0]}?" if close else f"known: {', '.join(known)}"
