@@ -16,7 +16,7 @@ from datetime import date
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from num2words import num2words
@@ -267,12 +267,13 @@ _FRACTIONS = {
     "3/4": "three quarters",
     "1/8": "one eighth",
 }
-_NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+"
+_NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)*|(?<!\d)\.\d+"
 _CHAIN = (
     rf"\d+ (?:{'|'.join(_FRACTIONS)})(?![\d/])"
     rf"|(?:{_NUMBER})(?:(?:\s?[-–—]\s?|[,:/^])(?:{_NUMBER}))*"
 )
 "Numbers held together by signs: a date, a time, a range, a ratio, a fraction; or one number."
+_JOINT = re.compile(r"\s?[-–—]\s?|[:/^]|,(?!\d{3}(?!\d))")
 _SEPARATORS = {
     "-": "dash",
     "–": "dash",
@@ -297,8 +298,9 @@ _SIGNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?<!\S)\?(?=[A-Za-z])"), "query "),
 )
 _MONTHS = (
-    "January February March April May June July August September October November December"
-).split()
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
 _BEFORE_YEAR = re.compile(
     rf"\b(?:in|since|from|until|by|year|(?:{'|'.join(_MONTHS)})(?: \d{{1,2}},)?) $", re.IGNORECASE
 )
@@ -346,9 +348,8 @@ def _quantity(match: re.Match[str]) -> str:
 
 
 def _bare_unit(match: re.Match[str]) -> str:
-    return _units(
-        match["unit"], one=bool(re.search(r"(?:^|\s)one $", match.string[: match.start()]))
-    )
+    before = match.string[: match.start()]
+    return _units(match["unit"], one=bool(re.search(r"(?:^|\s)one $", before)))
 
 
 def _units(written: str, *, one: bool) -> str:
@@ -373,10 +374,9 @@ def _chain(chain: str) -> str:
         return f"{_number(mixed[1])} and {_FRACTIONS[mixed[2]].replace('one half', 'a half')}"
     if (spoken := _date(chain)) or (spoken := _time(chain)):
         return spoken
-    numbers = re.split(r"\s?[-–—]\s?|[:/^]|,(?!\d{3}(?!\d))", chain)
-    signs = [sign.strip() for sign in re.findall(r"\s?[-–—]\s?|[:/^]|,(?!\d{3}(?!\d))", chain)]
-    joints = [_SEPARATORS[sign] for sign in signs]
-    if len(numbers) == 2:
+    numbers = _JOINT.split(chain)
+    joints = [_SEPARATORS[joint.strip()] for joint in _JOINT.findall(chain)]
+    if len(numbers) == 2 and all(number.count(".") <= 1 for number in numbers):
         low, high = (float(number.replace(",", "")) for number in numbers)
         if joints == ["dash"] and low < high:
             joints = ["to"]
@@ -421,14 +421,14 @@ def _time(chain: str) -> str:
 
 def _number(number: str) -> str:
     """ "1,500.05" as "one thousand five hundred point zero five"."""
-    whole, point, decimals = number.partition(".")
+    whole, *decimals = number.split(".")
     digits = whole.replace(",", "") or "0"
-    if len(digits) > 1 and digits.startswith("0") or ("," not in whole and len(digits) > 6):
+    if (len(digits) > 1 and digits.startswith("0")) or ("," not in whole and len(digits) > 6):
         words = [_words(int(digit)) for digit in digits]
     else:
         words = [_words(int(digits))]
-    if point:
-        words += ["point", *(_words(int(digit)) for digit in decimals)]
+    for part in decimals:
+        words += ["point", *(_words(int(digit)) for digit in part)]
     return " ".join(words)
 
 
