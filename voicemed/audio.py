@@ -107,7 +107,7 @@ def read_blocks(
             raise AudioFileError(
                 f"{path}: has no channel {channel}: its channels are 0 to {info.channels - 1}"
             )
-        damage = _Damage()
+        damage = _Damage(container.format.name)
         for samples in _resampled(_decoded(container, stream, channel, damage), sample_rate):
             waiting.append(samples)
             ready += samples.size
@@ -227,12 +227,13 @@ class WavWriter:
 class _Damage:
     """What went wrong while a recording was decoded."""
 
-    # Where the duration is only guessed from the bit rate, a difference to it says nothing.
-    _GUESSED = frozenset({"aac", "amrnb", "amrwb", "mp3", "mp2", "ac3"})
+    # Formats whose duration is only guessed from the bit rate: a difference to it says nothing.
+    _GUESSED = frozenset({"aac", "amr"})
 
-    def __init__(self) -> None:
+    def __init__(self, container_format: str) -> None:
         self.packets = 0
         self.stopped = False
+        self._guessed = container_format in self._GUESSED
 
     def nothing_decoded(self) -> str:
         if self.packets or self.stopped:
@@ -243,14 +244,14 @@ class _Damage:
         """One line about what could not be decoded; empty where all is well."""
         short = (
             info.duration is not None
-            and info.codec not in self._GUESSED
+            and not self._guessed
             and decoded < info.duration - max(0.5, 0.01 * info.duration)
         )
         if short or self.stopped:
             of = f" of {info.duration:.0f} s" if info.duration else ""
             return f"is damaged or cut short: only {decoded:.0f} s{of} can be decoded"
         if self.packets:
-            return f"is damaged: {self.packets} of its packets cannot be decoded and are left out"
+            return f"is damaged or cut short: {self.packets} of its packets cannot be decoded"
         return ""
 
 
@@ -342,6 +343,7 @@ def _frames(
         except FFmpegError:
             damage.stopped = True
             return
+        damage.packets += packet.is_corrupt  # says the container: cut short; the rest decodes
         try:
             yield from packet.decode()
         except FFmpegError:
