@@ -268,12 +268,12 @@ _FRACTIONS = {
     "1/8": "one eighth",
 }
 _NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)*|(?<!\d)\.\d+"
+_JOINT = r"(?:\s?[-–—]\s?|[,:/^])"
 _CHAIN = (
     rf"\d+ (?:{'|'.join(_FRACTIONS)})(?![\d/])"
-    rf"|(?:{_NUMBER})(?:(?:\s?[-–—]\s?|[,:/^])(?:{_NUMBER}))*"
+    rf"|(?:{_NUMBER})(?:{_JOINT}(?:{_NUMBER}))*"
 )
 "Numbers held together by signs: a date, a time, a range, a ratio, a fraction; or one number."
-_JOINT = re.compile(r"\s?[-–—]\s?|[:/^]|,(?!\d{3}(?!\d))")
 _SEPARATORS = {
     "-": "dash",
     "–": "dash",
@@ -374,8 +374,10 @@ def _chain(chain: str) -> str:
         return f"{_number(mixed[1])} and {_FRACTIONS[mixed[2]].replace('one half', 'a half')}"
     if (spoken := _date(chain)) or (spoken := _time(chain)):
         return spoken
-    numbers = _JOINT.split(chain)
-    joints = [_SEPARATORS[joint.strip()] for joint in _JOINT.findall(chain)]
+    numbers, joints = [], []
+    for number, joint in re.findall(rf"({_NUMBER})({_JOINT}?)", chain):
+        numbers.append(number)
+        joints += [_SEPARATORS[joint.strip()]] if joint else []
     if len(numbers) == 2 and all(number.count(".") <= 1 for number in numbers):
         low, high = (float(number.replace(",", "")) for number in numbers)
         if joints == ["dash"] and low < high:
