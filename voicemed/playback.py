@@ -158,11 +158,12 @@ class Speaker:
         playing = self._playing
         playing.calls += 1
         block = playing.take(frames)
-        if playing.stopping:
+        stopping = playing.stopping  # read once: it may be set meanwhile, and needs its fade
+        if stopping:
             block *= np.linspace(1.0, 0.0, frames, dtype=np.float32)  # cut off, it would click
             playing.waiting.clear()
         out[:] = block[:, np.newaxis]
-        if playing.stopping or (playing.complete and not playing.waiting):
+        if stopping or (playing.complete and not playing.waiting):
             raise self._sounddevice.CallbackStop
 
     def _finish(self, playing: _Playing) -> None:
