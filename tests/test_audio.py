@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import tracemalloc
 from pathlib import Path
@@ -9,7 +10,6 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from voicemed.audio import (
     SAMPLE_RATE,
@@ -149,17 +149,22 @@ def test_audio_of_a_video_is_found(tmp_path: Path) -> None:
     assert tone_amplitude(read(path), 440) == pytest.approx(LEVEL, rel=0.1)
 
 
-def write_float_wav(path: Path, samples: NDArray[np.float32], rate: int = SAMPLE_RATE) -> None:
+def wav_header(tag: int, rate: int, width: int, size: int) -> bytes:
+    """Of a mono WAV in that format, for `size` bytes of samples of `width` bytes."""
+    return struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + size, b"WAVE", b"fmt ", 16, tag, 1,
+                       rate, width * rate, width, 8 * width, b"data", size)  # fmt: skip
+
+
+def write_wav(path: Path, samples: Samples, rate: int = SAMPLE_RATE, tag: int = 3) -> None:
+    """A WAV of 32-bit floats, or with another format tag."""
     data = samples.astype("<f4").tobytes()
-    header = struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + len(data), b"WAVE", b"fmt ", 16, 3, 1,
-                         rate, 4 * rate, 4, 32, b"data", len(data))  # fmt: skip
-    path.write_bytes(header + data)
+    path.write_bytes(wav_header(tag, rate, 4, len(data)) + data)
 
 
 def test_values_that_are_no_sound_are_mended(tmp_path: Path) -> None:
     samples = tone(440, SAMPLE_RATE)
     samples[1000:1010] = [np.nan, np.inf, -np.inf, 1e30, -1e30, 7, -7, np.nan, 0, 0]
-    write_float_wav(tmp_path / "odd.wav", samples)
+    write_wav(tmp_path / "odd.wav", samples)
     mended = read(tmp_path / "odd.wav")
     assert np.isfinite(mended).all()
     np.testing.assert_array_equal(mended[1000:1010], [0, 1, -1, 1, -1, 1, -1, 0, 0, 0])
@@ -168,7 +173,7 @@ def test_values_that_are_no_sound_are_mended(tmp_path: Path) -> None:
 
 def test_resampling_stays_within_full_scale(tmp_path: Path) -> None:
     square = np.sign(tone(50, 44_100))
-    write_float_wav(tmp_path / "square.wav", square, 44_100)
+    write_wav(tmp_path / "square.wav", square, 44_100)
     assert np.abs(read(tmp_path / "square.wav")).max() <= 1.0
 
 
@@ -200,11 +205,9 @@ def test_sample_rate_may_change_on_the_way(tmp_path: Path) -> None:
 
 def test_a_long_recording_is_never_whole_in_memory(tmp_path: Path) -> None:
     path = tmp_path / "long.wav"
-    seconds = 3600
-    with path.open("wb") as file:  # sparse: 29 MB of µ-law that take no space
-        size = 8000 * seconds
-        file.write(struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + size, b"WAVE", b"fmt ", 16,
-                               7, 1, 8000, 8000, 1, 8, b"data", size))  # fmt: skip
+    seconds = 1800
+    with path.open("wb") as file:  # sparse: 14 MB of µ-law that take no space
+        file.write(wav_header(7, 8000, 1, 8000 * seconds))
         file.truncate(44 + 8000 * seconds)
     tracemalloc.start()
     try:
@@ -215,7 +218,7 @@ def test_a_long_recording_is_never_whole_in_memory(tmp_path: Path) -> None:
     finally:
         tracemalloc.stop()
     assert decoded == 8000 * seconds
-    assert peak < 8_000_000
+    assert peak < 5_000_000  # whole, it would be 58 MB
 
 
 def test_wrong_files_are_named_in_one_line(tmp_path: Path) -> None:
@@ -223,6 +226,8 @@ def test_wrong_files_are_named_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "text.wav").write_text("Not a recording.\n" * 1000)
     (tmp_path / "noise.mp3").write_bytes(np.random.default_rng(0).bytes(20_000))
     WavWriter(tmp_path / "nothing.wav").close()
+    write_wav(tmp_path / "unknown.wav", tone(440, SAMPLE_RATE), tag=0x9999)
+    os.mkfifo(tmp_path / "pipe.wav")
     (tmp_path / "playlist.wav").write_text("#EXTM3U\n#EXTINF:10,\nhttp://localhost:9/a.mp3\n")
     picture = tmp_path / "picture.mp4"
     with av.open(str(picture), "w") as container:
@@ -239,6 +244,8 @@ def test_wrong_files_are_named_in_one_line(tmp_path: Path) -> None:
         tmp_path / "text.wav": "not a recording",
         tmp_path / "noise.mp3": "",
         tmp_path / "nothing.wav": "holds no sound",
+        tmp_path / "unknown.wav": "its audio format is unknown",
+        tmp_path / "pipe.wav": "is a device or pipe",
         tmp_path / "playlist.wav": "",
         picture: "no audio track",
     }
@@ -252,7 +259,16 @@ def test_wrong_files_are_named_in_one_line(tmp_path: Path) -> None:
 
 def test_names_with_colons_are_files(tmp_path: Path) -> None:
     path = tmp_path / "http: 12:30 call %d.wav"
-    write_float_wav(path, tone(440, SAMPLE_RATE))
+    write_wav(path, tone(440, SAMPLE_RATE))
+    assert read(path).size == DURATION * SAMPLE_RATE
+
+
+def test_tags_and_names_in_old_encodings_do_no_harm(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"Mus\xe9e.wav")
+    write_wav(path, tone(440, SAMPLE_RATE))
+    title = b"INFOINAM" + struct.pack("<I", 6) + b"Mus\xe9e\0"
+    with path.open("ab") as file:
+        file.write(b"LIST" + struct.pack("<I", len(title)) + title)
     assert read(path).size == DURATION * SAMPLE_RATE
 
 
@@ -355,7 +371,7 @@ def test_wav_writer_clips(tmp_path: Path) -> None:
 
 
 def test_wav_writer_without_a_place_to_write(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="cannot be written"):
+    with pytest.raises(OutputError, match="cannot be created"):
         WavWriter(tmp_path / "no" / "such" / "folder.wav")
 
 

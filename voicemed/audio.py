@@ -10,7 +10,7 @@ import logging
 import math
 import struct
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -174,9 +174,9 @@ class WavWriter:
         self._bytes = 0
         try:
             self._file = path.open("wb")
-            self._write_header()
         except OSError as error:
-            raise self._failed(error) from error
+            raise OutputError(f"{path}: cannot be created: {error.strerror}") from error
+        self.write(np.zeros(0, np.float32))
 
     def write(self, samples: Samples) -> None:
         """Append samples; values outside of [-1, 1] are clipped."""
@@ -221,6 +221,8 @@ class WavWriter:
         self._file.flush()
 
     def _failed(self, error: OSError) -> OutputError:
+        with suppress(OSError):  # it cannot write what is left either
+            self._file.close()
         return OutputError(f"{self._path}: cannot be written: {error.strerror or error}")
 
 
@@ -262,8 +264,14 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, AudioStream]]:
 
     _check_is_file(path)
     try:
-        # Only local files: a playlist disguised as a recording must not make FFmpeg fetch URLs.
-        container = av.open(f"file:{path}", options={"protocol_whitelist": "file"})
+        container = av.open(
+            f"file:{path}",  # without the scheme, a colon in the name would begin one
+            # Only local files: a playlist that calls itself .wav must not make FFmpeg fetch URLs.
+            options={"protocol_whitelist": "file"},
+            metadata_errors="replace",  # tags in old encodings
+        )
+    except PermissionError as error:
+        raise AudioFileError(f"{path}: cannot be read: no permission") from error
     except (av.FFmpegError, OSError) as error:
         raise AudioFileError(
             f"{path}: not a recording that can be read: damaged, or another kind of file"
@@ -273,22 +281,23 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, AudioStream]]:
         if stream is None:
             raise AudioFileError(f"{path}: holds no audio track")
         if stream.codec_context is None:
-            raise AudioFileError(f"{path}: its audio format is unknown, or protected by copying")
+            raise AudioFileError(
+                f"{path}: its audio format is unknown, or protected against copying"
+            )
         yield container, stream
 
 
 def _check_is_file(path: Path) -> None:
-    """Raise AudioFileError for what is no readable file, or an empty one."""
-    if path.is_dir():
-        raise AudioFileError(f"{path}: is a folder, not a recording")
+    """Raise AudioFileError for what cannot be a recording."""
     try:
-        with path.open("rb") as file:
-            if not file.read(1):
-                raise AudioFileError(f"{path}: is empty")
-    except FileNotFoundError as error:
-        raise AudioFileError(f"{path}: no such file") from error
+        status = path.stat()
     except OSError as error:
-        raise AudioFileError(f"{path}: cannot be read: {error.strerror}") from error
+        raise AudioFileError(f"{path}: no such file, or no permission to read it") from error
+    if not path.is_file():
+        kind = "a folder" if path.is_dir() else "a device or pipe"
+        raise AudioFileError(f"{path}: is {kind}, not a recording")
+    if status.st_size == 0:
+        raise AudioFileError(f"{path}: is empty")
 
 
 def _info(container: InputContainer, stream: AudioStream) -> AudioInfo:

@@ -147,12 +147,12 @@ def _silero_weights() -> Path:
     """faster-whisper's copy of the weights, found without importing it, which takes a second."""
     package = find_spec("faster_whisper")
     if package is None or package.origin is None:
-        raise EngineError("faster-whisper, which carries Silero VAD, is missing: "
-                          "pip install faster-whisper")  # fmt: skip
+        raise EngineError(
+            "faster-whisper, with Silero's weights, is missing: pip install faster-whisper"
+        )
     path = Path(package.origin).parent / "assets" / "silero_vad_v6.onnx"
     if not path.is_file():
-        raise EngineError(f"{path}: the Silero VAD weights are missing: "
-                          "pip install --force-reinstall 'faster-whisper>=1.2.1'")  # fmt: skip
+        raise EngineError(f"{path}: is missing: pip install --upgrade faster-whisper")
     return path
 
 
