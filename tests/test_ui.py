@@ -1,0 +1,421 @@
+"""The terminal's views: a real screen's cells, a pipe's bytes, keys of a pseudo-terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import os
+import pty
+import sys
+import termios
+import threading
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console, RenderableType
+
+from voicemed import ui
+from voicemed.assertion import Assertion, Experiencer, Status
+from voicemed.encounter import Encounter
+from voicemed.lexicon import Concept
+from voicemed.live import Event, LiveLoop, LiveStatus, Replied, StatusChanged, TurnAdded
+from voicemed.symptoms import Finding
+from voicemed.transcript import Span, Turn, Word
+
+
+def turn(number: int, text: str, *, start: float, speaker: str = "") -> Turn:
+    words = (
+        Word(f" {word}", start + index * 0.5, start + index * 0.5 + 0.4, 0.9)
+        for index, word in enumerate(text.split())
+    )
+    return Turn(number, speaker, tuple(words))
+
+
+def finding(
+    name: str,
+    status: Status,
+    span: Span,
+    attributes: Mapping[str, str] | None = None,
+    experiencer: Experiencer = Experiencer.PATIENT,
+) -> Finding:
+    assertion = Assertion(status, experiencer)
+    return Finding(Concept("test", name, name), assertion, (span,), attributes or {})
+
+
+HEADACHE = finding("headache", Status.PRESENT, Span(1, 3, 3), {"onset": "yesterday"})
+FEVER_MAYBE = finding("fever", Status.UNCERTAIN, Span(2, 1, 1))
+FEVER_ABSENT = finding("fever", Status.ABSENT, Span(3, 0, 0))
+RASH = finding(
+    "rash", Status.PRESENT, Span(3, 2, 2), {"duration": "three weeks"}, Experiencer.OTHER
+)
+
+
+class ScriptedLoop(LiveLoop):
+    """Plays events as the real loop would, then has the encounter that they describe."""
+
+    def __init__(self) -> None:
+        self.encounter = Encounter()
+        self.status = LiveStatus(
+            input_name="Built-in Microphone",
+            model="whisper-base",
+            device="cpu",
+            level=-20.0,
+            recording=True,
+        )
+        self.calls: list[str] = []
+
+    def run(self, observe: Callable[[Event], None]) -> None:
+        for event in self.events():
+            observe(event)
+
+    def events(self) -> Iterator[Event]:
+        yield self.change(committed=" I have", tentative=" this head")
+        yield self.add(turn(1, "I have this headache", start=1, speaker="patient"), HEADACHE)
+        yield self.add(turn(2, "Any fever?", start=5, speaker="doctor"), FEVER_MAYBE)
+        yield self.change(warning="the microphone was lost")
+        yield self.change(level=-30.0)
+        self.encounter.findings.pop()
+        yield self.add(turn(3, "No. Sister's [red]rash[/red]", start=61), FEVER_ABSENT, RASH)
+        self.status = dataclasses.replace(self.status, reply="Present: headache.")
+        yield Replied("Present: headache.")
+
+    def add(self, new: Turn, *found: Finding) -> TurnAdded:
+        self.encounter.turns.append(new)
+        self.encounter.findings.extend(found)
+        self.change(committed="", tentative="", latency=0.31, elapsed=new.end)
+        return TurnAdded(new)
+
+    def change(self, **fields: object) -> StatusChanged:
+        self.status = dataclasses.replace(self.status, **fields)  # type: ignore[arg-type]
+        return StatusChanged()
+
+    def address(self) -> None:
+        self.calls.append("address")
+
+    def stop_speaking(self) -> None:
+        self.calls.append("stop_speaking")
+
+    def close(self) -> None:
+        self.calls.append("close")
+
+
+@pytest.fixture
+def played() -> ScriptedLoop:
+    loop = ScriptedLoop()
+    loop.run(lambda event: None)
+    return loop
+
+
+def cells(view: RenderableType, width: int, height: int) -> list[str]:
+    """What a terminal of this size would show, row by row."""
+    console = Console(
+        file=io.StringIO(), width=width, height=height, force_terminal=True, color_system=None
+    )
+    rows = console.render_lines(view, console.options.update(height=height), pad=True)
+    return ["".join(segment.text for segment in row) for row in rows]
+
+
+# -- the session's screen
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (60, 20), (120, 40)])
+def test_the_screen_shows_all_of_a_session(played: ScriptedLoop, width: int, height: int) -> None:
+    played.encounter.dropped["repetition"] = 2
+    played.change(
+        committed=" And my", tentative=" back", overflows=7, elapsed=65, warning="no sound"
+    )
+    view = ui.session_view(played.encounter, played.status, width=width, height=height)
+    rows = cells(view, width, height)
+    text = "\n".join(rows)
+    assert len(rows) == height
+    assert {len(row) for row in rows} == {width}
+    for shown in (
+        "● REC 01:05",
+        "-30 dB",
+        "Built-in Microphone",
+        "whisper-base (cpu)",
+        "latency 0.31 s",
+        "dropped 2",
+        "overflows 7",
+        "00:01 patient: I have this headache",
+        "[red]rash[/red]",
+        "And my back",
+        "present",
+        "absent",
+        "yesterday",
+        "for three",
+        "someone",
+        "02",
+        "no sound",
+        "> Present: headache.",
+        "space: ask the assistant   q or Ctrl-C: end",
+    ):
+        assert shown in text
+
+
+def test_wide_screens_stand_side_by_side(played: ScriptedLoop) -> None:
+    def titles(width: int) -> int:
+        view = ui.session_view(played.encounter, played.status, width=width, height=24)
+        return max(("Transcript" in row) + ("Findings: 3" in row) for row in cells(view, width, 24))
+
+    assert titles(99) == 1
+    assert titles(100) == 2
+
+
+def test_the_newest_turns_stay_visible_and_hidden_findings_are_marked() -> None:
+    loop = ScriptedLoop()
+    for number in range(1, 200):
+        name = f"symptom {number}"
+        found = finding(name, Status.PRESENT, Span(number, 0, 0))
+        loop.add(turn(number, f"number {number} " + "and so on " * 9, start=number), found)
+    rows = cells(ui.session_view(loop.encounter, loop.status, width=80, height=24), 80, 24)
+    text = "\n".join(rows)
+    assert "number 199 and" in text
+    assert "number 100 and" not in text
+    assert "symptom 199" in text
+    assert "Findings: 199" in text
+    assert any("⋮" in row for row in rows)
+
+
+@settings(deadline=None, max_examples=60)
+@given(width=st.integers(1, 130), height=st.integers(1, 45))
+def test_no_terminal_is_too_small(width: int, height: int) -> None:
+    loop = ScriptedLoop()
+    loop.run(lambda event: None)
+    assert (
+        len(
+            cells(
+                ui.session_view(loop.encounter, loop.status, width=width, height=height),
+                width,
+                height,
+            )
+        )
+        == height
+    )
+    note = "Cough for three days.\n\nNo fever. " * 30
+    assert (
+        len(cells(ui.dictation_view(note, loop.status, width=width, height=height), width, height))
+        == height
+    )
+
+
+def test_control_characters_do_not_reach_the_terminal() -> None:
+    loop = ScriptedLoop()
+    loop.change(input_name="evil\x1b[2Jname\n", warning="\x07bell", reply="a\x9bb")
+    loop.add(turn(1, "word\x1b]0;title\x07", start=0, speaker="\x1bx"))
+    text = "".join(cells(ui.session_view(loop.encounter, loop.status, width=80, height=24), 80, 24))
+    assert all(char.isprintable() for char in text)
+    assert "evil [2Jname" in text
+
+
+def test_partial_words_that_may_change_are_dim() -> None:
+    loop = ScriptedLoop()
+    loop.change(committed=" settled", tentative=" loose")
+    view = ui.session_view(loop.encounter, loop.status, width=80, height=24)
+    console = Console(file=io.StringIO(), width=80, height=24, force_terminal=True)
+    styles = {
+        segment.text.strip(): segment.style
+        for segment in console.render(view, console.options.update(height=24))
+    }
+    loose = styles["loose"]
+    assert loose is not None
+    assert loose.dim
+    settled = styles["settled"]
+    assert settled is None or not settled.dim
+
+
+def test_the_picture_holds_the_session_and_loads_nothing(played: ScriptedLoop) -> None:
+    svg = ui.session_svg(played.encounter, played.status)
+    text = "".join(ElementTree.fromstring(svg).itertext()).replace("\xa0", " ")
+    assert "I have this headache" in text
+    assert "present" in text
+    assert "url(http" not in svg
+    assert "@font-face" not in svg
+
+
+# -- lines in a pipe
+
+
+def test_a_pipe_gets_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    loop = ScriptedLoop()
+    with ui.follow_session(loop) as observe:
+        loop.run(observe)
+    loop.encounter.dropped["repetition"] = 1
+    ui.print_session_end(ui.make_console(), loop.encounter, replies=Path("replies.wav"))
+    out, err = capsys.readouterr()
+    assert out == (
+        "[00:01] patient: I have this headache\n"
+        "  + headache: present (since yesterday)\n"
+        "[00:05] doctor: Any fever?\n"
+        "  + fever: uncertain\n"
+        "[01:01] No. Sister's [red]rash[/red]\n"
+        "  ~ fever: absent\n"
+        "  + rash (someone else): present (for three weeks)\n"
+        "  > Present: headache.\n"
+        "symptom              status   since               at\n"
+        "headache             present  yesterday        00:02\n"
+        "fever                absent                    01:01\n"
+        "rash (someone else)  present  for three weeks  01:02\n"
+        "3 turns, 3 findings, 1 dropped (repetition)\n"
+        "Spoken replies: replies.wav\n"
+    )
+    assert err == "voicemed: warning: the microphone was lost\n"
+
+
+def test_a_finding_that_goes_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    loop = ScriptedLoop()
+    lines = ui.SessionLines(loop)
+    lines.observe(loop.add(turn(1, "I have this headache", start=0), HEADACHE))
+    loop.encounter.findings.clear()
+    lines.observe(loop.add(turn(2, "No, I do not", start=9)))
+    assert capsys.readouterr().out.endswith("[00:09] No, I do not\n  - headache: withdrawn\n")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [({}, True), ({"TERM": "dumb"}, False), ({"NO_COLOR": "1"}, False)],
+)
+def test_what_counts_as_a_screen(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], expected: bool
+) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert ui.is_screen(Terminal()) is expected
+    assert ui.is_screen(io.StringIO()) is False
+    # FORCE_COLOR is no reason to send control codes down a pipe.
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert ui.make_console().is_terminal is False
+
+
+# -- a real (pseudo-)terminal
+
+
+class PseudoTerminal:
+    """A terminal whose user is the test."""
+
+    def __init__(self) -> None:
+        self._master, self.descriptor = pty.openpty()
+        self._shown = bytearray()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        with contextlib.suppress(OSError):  # raised when the program's end is closed
+            while data := os.read(self._master, 65_536):
+                self._shown += data
+
+    @contextlib.contextmanager
+    def as_stdio(self) -> Iterator[None]:
+        """Within this block it is stdin and stdout."""
+        with (
+            open(self.descriptor, closefd=False) as stdin,
+            open(self.descriptor, "w", closefd=False) as stdout,
+            pytest.MonkeyPatch.context() as patch,
+        ):
+            patch.setattr(sys, "stdin", stdin)
+            patch.setattr(sys, "stdout", stdout)
+            yield
+
+    def press(self, keys: bytes) -> None:
+        os.write(self._master, keys)
+
+    def shown(self) -> str:
+        """All that was written to it; the terminal is gone then."""
+        os.close(self.descriptor)
+        self._reader.join()
+        os.close(self._master)
+        return self._shown.decode()
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> PseudoTerminal:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    return PseudoTerminal()
+
+
+def test_keys_reach_the_loop_and_the_terminal_is_restored(terminal: PseudoTerminal) -> None:
+    before = termios.tcgetattr(terminal.descriptor)
+    loop = ScriptedLoop()
+
+    def fails_after_some_keys() -> None:
+        with terminal.as_stdio(), ui.follow_session(loop) as observe:
+            assert termios.tcgetattr(terminal.descriptor) != before
+            terminal.press(b" x")
+            observe(StatusChanged())
+            terminal.press(b"\x1b[A")
+            observe(loop.change(speaking=True))
+            terminal.press(b"q")
+            observe(loop.change(speaking=False))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fails_after_some_keys()
+    assert loop.calls == ["address", "stop_speaking", "close"]
+    assert termios.tcgetattr(terminal.descriptor) == before
+    shown = terminal.shown()
+    assert "\x1b[?1049h" in shown
+    assert shown.rindex("\x1b[?1049l") > shown.rindex("REC")
+
+
+def test_the_dictation_screen_shows_the_note(terminal: PseudoTerminal) -> None:
+    class Note:
+        text = "Cough for three days."
+
+    loop = ScriptedLoop()
+    with terminal.as_stdio(), ui.follow_dictation(loop, Note()) as observe:
+        observe(loop.change(committed=" No", tentative=" fe"))
+        observe(loop.add(turn(1, "Cough", start=0)))
+    shown = terminal.shown()
+    assert "Cough for three days." in shown
+
+
+def test_dictation_in_a_pipe_shows_warnings_and_then_the_note(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Note:
+        text = "Cough.\n\n[b]No[/b] fever.\n" + "long " * 50
+
+    loop = ScriptedLoop()
+    with ui.follow_dictation(loop, Note()) as observe:
+        loop.run(observe)
+    ui.print_note(Note.text)
+    out, err = capsys.readouterr()
+    assert out == Note.text + "\n"
+    assert err == "voicemed: warning: the microphone was lost\n"
+
+
+# -- words for values
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"), [(0, "00:00"), (59.9, "00:59"), (61, "01:01"), (3661, "1:01:01")]
+)
+def test_clock(seconds: float, expected: str) -> None:
+    assert ui.clock(seconds) == expected
+
+
+@pytest.mark.parametrize(
+    ("attributes", "expected"),
+    [
+        ({}, ""),
+        ({"onset": "since Monday"}, "Monday"),
+        ({"onset": "Monday", "duration": "a week"}, "Monday"),
+        ({"duration": "for a week"}, "for a week"),
+        ({"duration": "a week"}, "for a week"),
+    ],
+)
+def test_since(attributes: dict[str, str], expected: str) -> None:
+    assert ui.since(finding("x", Status.PRESENT, Span(1, 0, 0), attributes)) == expected

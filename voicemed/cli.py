@@ -1,0 +1,390 @@
+"""The command line: parse, build, call, print.
+
+Exit codes: 0 done; 1 a VoicemedError, said in one line on stderr; 2 wrong usage; 70 a defect of
+voicemed; 130 stopped by Ctrl-C. What is heavy is imported inside the commands, so that `--help`
+answers at once.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from contextlib import closing
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+from typer.core import TyperCommand
+
+from voicemed import __version__
+from voicemed.config import Settings, load, override
+from voicemed.errors import ModelDamaged, OutputError, VoicemedError
+
+if TYPE_CHECKING:
+    from voicemed.live import Event
+
+EXAMPLES: dict[str, tuple[str, ...]] = {
+    "session": (
+        "voicemed session",
+        "voicemed session --input visit.wav --output replies.wav --pace fast",
+        "voicemed session --device 'USB Microphone' --language de",
+    ),
+    "dictate": (
+        "voicemed dictate --save note.md",
+        "voicemed dictate --input bedside.m4a --pace fast > note.txt",
+    ),
+    "transcribe": (
+        "voicemed transcribe call.mp3",
+        "voicemed transcribe recordings/ --output transcripts --format txt,srt,findings",
+        "voicemed transcribe visit.wav --model whisper-tiny.en --force",
+    ),
+    "speak": (
+        "voicemed speak 'Take 5 mg twice a day.'",
+        "voicemed speak 'BP 140/90' --output reply.wav",
+    ),
+    "devices": ("voicemed devices",),
+    "models list": ("voicemed models list",),
+    "models pull": ("voicemed models pull", "voicemed models pull whisper-tiny.en"),
+    "models verify": ("voicemed models verify", "voicemed models verify whisper-base"),
+    "check": ("voicemed check", "voicemed check --config ./voicemed.toml"),
+}
+"Shown at the end of each command's help."
+
+F = TypeVar("F", bound=Callable[..., None])
+
+
+class _Command(TyperCommand):
+    """A command whose errors become one line on stderr and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except VoicemedError as error:
+            raise _failed(str(error), 1) from error
+        except KeyboardInterrupt as error:
+            raise _failed("stopped", 130) from error
+        except BrokenPipeError as error:
+            # The reader has gone (`voicemed … | head`); Python must not flush to it at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(1) from error
+        except (typer.Exit, typer.Abort, typer.BadParameter):
+            raise
+        except Exception as error:
+            raise _failed(_defect(error), 70) from error
+        return result
+
+
+app = typer.Typer(
+    name="voicemed",
+    help="A private voice assistant for doctor consultations. Nothing leaves this machine.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+models_app = typer.Typer(no_args_is_help=True, help="List, fetch and verify the models.")
+app.add_typer(models_app, name="models")
+
+
+def _command(name: str) -> Callable[[F], F]:
+    """Registers a command under its name in EXAMPLES."""
+    examples = "\n".join(f"  {line}" for line in EXAMPLES[name])
+    group = models_app if name.startswith("models ") else app
+    return group.command(
+        name.removeprefix("models "), cls=_Command, epilog=f"\b\nExamples:\n{examples}"
+    )
+
+
+class Pace(StrEnum):
+    """How fast a recording is fed to the loop."""
+
+    REALTIME = "realtime"
+    FAST = "fast"
+
+
+Input = Annotated[
+    str, typer.Option("--input", metavar="mic|FILE", help="The microphone, or a recording instead.")
+]
+Speed = Annotated[
+    Pace, typer.Option("--pace", help="Of a recording: as it was spoken, or as fast as can be.")
+]
+Device = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Microphone by number or name (`voicemed devices`)."),
+]
+Model = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Speech model (`voicemed models list`).")
+]
+Language = Annotated[
+    str | None, typer.Option(metavar="CODE", help="Such as en or de, or auto to detect it.")
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Settings file in place of voicemed.toml in your configuration folder."
+    ),
+]
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    if version:
+        typer.echo(f"voicemed {__version__}")
+        raise typer.Exit
+
+
+@_command("session")
+def session(
+    input_: Input = "mic",
+    output: Annotated[
+        str,
+        typer.Option(metavar="speaker|FILE.wav|none", help="Where the spoken replies go."),
+    ] = "speaker",
+    pace: Speed = Pace.REALTIME,
+    device: Device = None,
+    model: Model = None,
+    language: Language = None,
+    config: Config = None,
+) -> None:
+    """Listen to a consultation: live transcript and symptoms, spoken answers.
+
+    Space asks the assistant, any key silences it, q or Ctrl-C ends the session with its last word.
+    """
+    settings = _settings(config, device=device, model=model, language=language)
+    from voicemed import live, ui
+
+    loop = live.build(settings, input=input_, output=output, pace=pace.value)
+    try:
+        with ui.follow_session(loop) as observe:
+            loop.run(observe)
+    finally:
+        replies = None if output in ("speaker", "none") else Path(output)
+        ui.print_session_end(ui.make_console(), loop.encounter, replies=replies)
+
+
+@_command("dictate")
+def dictate(
+    input_: Input = "mic",
+    save: Annotated[
+        Path | None,
+        typer.Option(metavar="NOTE.md", help="Keep the note in this file after every utterance."),
+    ] = None,
+    pace: Speed = Pace.REALTIME,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a note that exists.")
+    ] = False,
+    device: Device = None,
+    model: Model = None,
+    language: Language = None,
+    config: Config = None,
+) -> None:
+    """Write what the doctor says as a note; it is printed at the end.
+
+    Understands "new line", "new paragraph" and "scratch that".
+    """
+    settings = _settings(config, device=device, model=model, language=language)
+    from voicemed import live, ui
+    from voicemed.note import Dictation
+
+    note = Dictation()
+    if save is not None:
+        if save.exists() and not overwrite:
+            raise OutputError(f"{save} exists; choose another name or add --overwrite")
+        note.save(save)  # finds out before the first word whether it can be written
+    loop = live.build(settings, input=input_, output="none", pace=pace.value, dictation=True)
+    try:
+        with ui.follow_dictation(loop, note) as show:
+
+            def observe(event: Event) -> None:
+                if isinstance(event, live.TurnAdded):
+                    note.feed(event.turn)
+                    if save is not None:
+                        note.save(save)
+                show(event)
+
+            loop.run(observe)
+    finally:
+        ui.print_note(note.text)
+
+
+@_command("transcribe")
+def transcribe(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="FILE|FOLDER", help="Recordings, or folders of them.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder for the results; otherwise beside the recording."),
+    ] = None,
+    format_: Annotated[
+        str,
+        typer.Option(
+            "--format", metavar="LIST", help="Of txt, json, srt, vtt, md, findings; by commas."
+        ),
+    ] = "txt,json,srt,vtt,md,findings",
+    model: Model = None,
+    language: Language = None,
+    force: Annotated[bool, typer.Option("--force", help="Do again what is already done.")] = False,
+    config: Config = None,
+) -> None:
+    """Transcribe recordings: text, subtitles, and the symptoms that were spoken of.
+
+    A bad recording does not stop the others; what is already done with the same settings is
+    skipped.
+    """
+    settings = _settings(config, model=model, language=language)
+    from voicemed import batch, ui
+
+    formats = _formats(format_, batch.FORMATS)
+    with ui.batch_progress() as progress:
+        report = batch.transcribe_files(
+            paths,
+            output=output,
+            formats=formats,
+            settings=settings,
+            force=force,
+            progress=progress,
+        )
+    ui.print_batch_report(report)
+    if report.failed:
+        raise typer.Exit(1)
+
+
+@_command("speak")
+def speak(
+    text: Annotated[str, typer.Argument(help="What to say.")],
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE.wav", help="Write it instead of playing it.")
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Say a text with the assistant's voice."""
+    settings = _settings(config)
+    from voicemed import playback, tts
+
+    target = "speaker" if output is None else str(output)
+    with closing(playback.create_sink(target, settings.audio.output_device)) as sink:
+        sink.play(tts.create_synthesizer(settings.speech).synthesize(text))
+
+
+@_command("devices")
+def devices() -> None:
+    """List microphones and loudspeakers."""
+    from voicemed import microphone, ui
+
+    ui.print_devices(microphone.devices())
+
+
+@_command("models list")
+def models_list() -> None:
+    """List the models: what is here and what can be fetched."""
+    from voicemed import ui, weights
+
+    ui.print_models(weights.models())
+
+
+@_command("models pull")
+def models_pull(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME", help="Otherwise the default ones.")
+    ] = None,
+) -> None:
+    """Fetch models, verify them and put them in the model folder."""
+    from voicemed import ui, weights
+
+    with ui.pull_progress() as progress:
+        weights.pull(names or (), progress)
+
+
+@_command("models verify")
+def models_verify(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME", help="Otherwise all that are here.")
+    ] = None,
+) -> None:
+    """Compare the model files with the manifest."""
+    from voicemed import ui, weights
+
+    found = weights.verify(names or ())
+    ui.print_verified(found)
+    if wrong := [status.model.name for status in found if status.state != "present"]:
+        raise ModelDamaged(f"fetch again with `voicemed models pull {' '.join(wrong)}`")
+
+
+@_command("check")
+def check(config: Config = None) -> None:
+    """Show what works on this machine, and for each failure the command that mends it."""
+    from voicemed import ui
+    from voicemed.check import State, probes
+
+    failed = False
+    for result in probes(config):
+        ui.print_check(result)
+        failed = failed or result.state is State.FAILED
+    if failed:
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """The console script."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # an ASCII locale shows ? for é, and goes on
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C: nothing is lost
+    app()
+
+
+def _settings(
+    config: Path | None,
+    *,
+    device: str | None = None,
+    model: str | None = None,
+    language: str | None = None,
+) -> Settings:
+    """The settings file with the options of the command line over it."""
+    options = {
+        "audio.input_device": device,
+        "recognition.model": model,
+        "recognition.language": language,
+    }
+    return override(load(config), options)
+
+
+def _formats(text: str, known: tuple[str, ...]) -> tuple[str, ...]:
+    """The formats of a list with commas, each once."""
+    formats = tuple(dict.fromkeys(name.strip().lower() for name in text.split(",")))
+    for name in formats:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(known)}"
+            raise typer.BadParameter(f"unknown format {name!r}; {hint}", param_hint="--format")
+    return formats
+
+
+def _failed(message: str, code: int) -> typer.Exit:
+    """Says the error in one line, and is what leaves with the exit code."""
+    prefix = "voicemed: " if code == 130 else "voicemed: error: "
+    typer.echo(prefix + " ".join(message.split()), err=True)
+    return typer.Exit(code)
+
+
+def _defect(error: Exception) -> str:
+    """What to say of an exception that nobody foresaw; not its text, which may hold speech."""
+    if os.environ.get("VOICEMED_DEBUG"):
+        traceback.print_exception(error)
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"unexpected {type(error).__name__} in {Path(place.filename).name}:{place.lineno}; "
+        "run again with VOICEMED_DEBUG=1 for a traceback to report"
+    )

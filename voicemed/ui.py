@@ -1,0 +1,767 @@
+"""Terminal views: they read the Encounter and the LiveStatus, and never write them.
+
+A terminal gets a screen that is redrawn (`Screen`); a pipe gets lines without control codes
+(`SessionLines`). What was said is put into `Text` objects only, so that no word of a patient is
+ever taken for markup, and `printable` keeps control characters of file and device names out.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, Protocol, Self
+
+from rich import box
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.layout import Layout
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TransferSpeedColumn,
+)
+from rich.segment import Segment
+from rich.table import Table
+from rich.text import Text
+
+from voicemed.assertion import Experiencer, Status
+from voicemed.audio import Seconds
+from voicemed.encounter import Encounter
+from voicemed.live import Event, LiveLoop, LiveStatus, Replied, StatusChanged, TurnAdded
+from voicemed.symptoms import Finding
+from voicemed.transcript import Turn
+
+if TYPE_CHECKING:
+    from voicemed.batch import BatchProgress, BatchReport
+    from voicemed.check import CheckResult
+    from voicemed.microphone import DeviceInfo
+    from voicemed.weights import ModelStatus
+    from voicemed.weights import Progress as PullProgress
+
+WIDE = 100
+"Columns from which transcript and findings stand side by side."
+FRAME: Seconds = 0.1
+"The screen is redrawn at most this often while only the status changes."
+SILENT = -60.0
+"dBFS at the left end of the level meter; the right end is 0."
+
+STATUS_STYLES = {
+    Status.PRESENT: "bold red",
+    Status.ABSENT: "green",
+    Status.UNCERTAIN: "yellow",
+    Status.PAST: "cyan",
+    Status.HYPOTHETICAL: "magenta",
+}
+STATE_STYLES = {
+    "ok": "green",
+    "present": "green",
+    "none": "dim",
+    "missing": "yellow",
+    "warning": "yellow",
+    "damaged": "bold red",
+    "failed": "bold red",
+}
+SPEAKER_STYLES = {"doctor": "bold cyan", "patient": "bold yellow"}
+_MEASURE = Console(file=io.StringIO())
+"Prints nothing; only measures how text wraps."
+
+
+# -- consoles
+
+
+def is_screen(stream: IO[str]) -> bool:
+    """Whether control codes may go to this stream: a terminal that did not decline them."""
+    declined = os.environ.get("TERM") == "dumb" or bool(os.environ.get("NO_COLOR"))
+    return stream.isatty() and not declined
+
+
+def make_console(*, stderr: bool = False) -> Console:
+    """A console for stdout or stderr; in a pipe it writes plain text and wraps nothing."""
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(
+        stderr=stderr,
+        force_terminal=is_screen(stream),
+        width=None if stream.isatty() else 10_000,
+        markup=False,
+        highlight=False,
+        emoji=False,
+    )
+
+
+# -- words for values
+
+
+def printable(text: str) -> str:
+    """The text without control characters, on one line."""
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
+def clock(seconds: Seconds) -> str:
+    """mm:ss, or h:mm:ss from one hour."""
+    minutes, second = divmod(int(seconds), 60)
+    hour, minute = divmod(minutes, 60)
+    return f"{hour}:{minute:02}:{second:02}" if hour else f"{minute:02}:{second:02}"
+
+
+def symptom(finding: Finding) -> str:
+    """The symptom's name, and whether it is another person's."""
+    other = finding.assertion.experiencer is Experiencer.OTHER
+    return f"{finding.concept.display} (someone else)" if other else finding.concept.display
+
+
+def since(finding: Finding) -> str:
+    """When it began or for how long it has lasted, as far as it was said."""
+    if onset := finding.attributes.get("onset"):
+        return printable(onset.removeprefix("since "))
+    if duration := finding.attributes.get("duration"):
+        return printable(f"for {duration.removeprefix('for ')}")
+    return ""
+
+
+def evidence_time(finding: Finding, encounter: Encounter) -> str:
+    """The time of the words that last spoke of it."""
+    if not finding.evidence:
+        return ""
+    span = finding.evidence[-1]
+    return clock(encounter.turn(span.turn).words[span.first].start)
+
+
+# -- the session
+
+
+def session_view(
+    encounter: Encounter, status: LiveStatus, *, width: int, height: int
+) -> RenderableType:
+    """The session as it stands, for a screen of this many columns and rows."""
+    transcript = _Tail(_transcript(encounter.turns[-height:], status))
+    if height < 10 or width < 40:
+        rows = [Layout(_meter(status, width), size=1), Layout(transcript)]
+        return _column(rows)
+    table = _findings(encounter, edge=None, expand=True)
+    panes = [
+        Layout(_pane(transcript, "Transcript")),
+        Layout(_pane(_Tail(table, keep=1), f"Findings: {len(encounter.findings)}")),
+    ]
+    body = Layout()
+    if width >= WIDE:
+        panes[1].size = max(44, width * 2 // 5)
+        body.split_row(*panes)
+    else:
+        panes[1].size = min(_lines(table, width - 4) + 2, max(4, (height - 5) // 2))
+        body.split_column(*panes)
+    return _column(
+        [
+            Layout(_meter(status, width), size=1),
+            Layout(_engine_line(encounter, status), size=1),
+            body,
+            *(Layout(line, size=1) for line in _foot(status, width)),
+        ]
+    )
+
+
+def session_svg(
+    encounter: Encounter, status: LiveStatus, *, width: int = 110, height: int = 26
+) -> str:
+    """A picture of the session's screen, as SVG that loads nothing from elsewhere."""
+    console = Console(
+        record=True,
+        file=io.StringIO(),
+        width=width,
+        height=height,
+        force_terminal=True,
+        color_system="truecolor",
+        legacy_windows=False,
+    )
+    console.print(session_view(encounter, status, width=width, height=height), height=height)
+    svg = console.export_svg(title="voicemed session")
+    return re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
+
+
+def print_session_end(console: Console, encounter: Encounter, *, replies: Path | None) -> None:
+    """What remains on the terminal when the session is over: findings and counts, not words."""
+    if encounter.findings:
+        console.print(_findings(encounter, edge=_edge(console)))
+    counts = [
+        _count(len(encounter.turns), "turn"),
+        _count(len(encounter.findings), "finding"),
+        *(f"{count} dropped ({reason})" for reason, count in sorted(encounter.dropped.items())),
+    ]
+    console.print(", ".join(counts), soft_wrap=True)
+    if replies is not None:
+        console.print(f"Spoken replies: {printable(str(replies))}", soft_wrap=True)
+
+
+@contextmanager
+def follow_session(loop: LiveLoop) -> Iterator[Callable[[Event], None]]:
+    """An observer that shows the session: a screen on a terminal, lines in a pipe."""
+    if not is_screen(sys.stdout):
+        yield SessionLines(loop).observe
+        return
+
+    def view(width: int, height: int) -> RenderableType:
+        return session_view(loop.encounter, loop.status, width=width, height=height)
+
+    with Screen(loop, view) as screen:
+        yield screen.observe
+
+
+class Screen:
+    """Redraws a view in the terminal's alternate screen and hands single keys to the loop."""
+
+    def __init__(self, loop: LiveLoop, view: Callable[[int, int], RenderableType]) -> None:
+        self._loop = loop
+        self._view = view
+        self._console = make_console()
+        # No thread of rich's own: only live.py starts threads.
+        self._live = Live(console=self._console, screen=True, auto_refresh=False)
+        self._keys = Keys()
+        self._drawn = -FRAME
+
+    def __enter__(self) -> Self:
+        self._keys.__enter__()
+        try:
+            self._live.start()
+            self._draw()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            self._live.stop()
+        finally:
+            self._keys.__exit__(kind, error, trace)
+
+    def observe(self, event: Event) -> None:
+        """Take the keys pressed meanwhile, then show what has changed."""
+        for key in self._keys.read():
+            self._press(key)
+        due = time.monotonic() - self._drawn >= FRAME
+        if due or not isinstance(event, StatusChanged):
+            self._draw()
+
+    def _press(self, key: str) -> None:
+        if self._loop.status.speaking:
+            self._loop.stop_speaking()
+        elif key == " ":
+            self._loop.address()
+        if key in ("q", "Q"):
+            self._loop.close()
+
+    def _draw(self) -> None:
+        size = self._console.size
+        self._live.update(self._view(size.width, size.height), refresh=True)
+        self._drawn = time.monotonic()
+
+
+class SessionLines:
+    """The session as lines on stdout: turns, changes of findings, replies; warnings on stderr."""
+
+    def __init__(self, loop: LiveLoop) -> None:
+        self._loop = loop
+        self._out = make_console()
+        self._warnings = WarningLines(loop)
+        self._known: dict[str, str] = {}
+
+    def observe(self, event: Event) -> None:
+        """Print what the event added."""
+        match event:
+            case TurnAdded(turn):
+                speaker = f"{printable(turn.speaker)}: " if turn.speaker else ""
+                self._print(f"[{clock(turn.start)}] {speaker}{printable(turn.text)}")
+                self._print_changes()
+            case Replied(text):
+                self._print(f"  > {printable(text)}")
+        self._warnings.show()
+
+    def _print_changes(self) -> None:
+        now: dict[str, str] = {}
+        for finding in self._loop.encounter.findings:
+            began = since(finding)
+            began = began if not began or began.startswith("for ") else f"since {began}"
+            now[symptom(finding)] = finding.assertion.status + (f" ({began})" if began else "")
+        for name, state in now.items():
+            if state != self._known.get(name):
+                self._print(f"  {'~' if name in self._known else '+'} {name}: {state}")
+        for name in [name for name in self._known if name not in now]:
+            self._print(f"  - {name}: withdrawn")
+        self._known = now
+
+    def _print(self, line: str) -> None:
+        self._out.print(Text(line), soft_wrap=True)
+
+
+class WarningLines:
+    """Each new warning of the loop as a line on stderr."""
+
+    def __init__(self, loop: LiveLoop) -> None:
+        self._loop = loop
+        self._last = ""
+
+    def show(self) -> None:
+        """Print the warning if it is not the one that was printed last."""
+        warning = self._loop.status.warning
+        if warning and warning != self._last:
+            line = Text(f"voicemed: warning: {printable(warning)}")
+            make_console(stderr=True).print(line, soft_wrap=True)
+        self._last = warning
+
+
+def _edge(console: Console) -> box.Box | None:
+    """Lines around a table that stays on the terminal; none in a pipe."""
+    return box.SIMPLE_HEAD if console.is_terminal else None
+
+
+def _column(rows: Sequence[Layout]) -> Layout:
+    layout = Layout()
+    layout.split_column(*rows)
+    return layout
+
+
+def _pane(content: RenderableType, title: str) -> Panel:
+    return Panel(content, title=title, title_align="left", border_style="dim")
+
+
+def _transcript(turns: Iterable[Turn], status: LiveStatus) -> Table:
+    """The turns, and below them the words that are being spoken."""
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold", ratio=1)
+    for turn in turns:
+        words = Text()
+        if turn.to_assistant:
+            words.append("to the assistant: ", style="bold magenta")
+        elif turn.speaker:
+            style = SPEAKER_STYLES.get(turn.speaker, "bold")
+            words.append(f"{printable(turn.speaker)}: ", style=style)
+        grid.add_row(clock(turn.start), words.append(printable(turn.text)))
+    partial = _partial(status)
+    if partial:
+        grid.add_row("...", partial)
+    return grid
+
+
+def _partial(status: LiveStatus) -> Text:
+    """The growing utterance: settled words as usual, those that may still change dim."""
+    text = Text(printable(status.committed.lstrip()))
+    gap = "" if not text or text.plain.endswith(" ") or status.tentative.startswith(" ") else " "
+    tentative = status.tentative if text else status.tentative.lstrip()
+    if tentative:
+        text.append(gap + printable(tentative), style="dim italic")
+    return text
+
+
+def _findings(encounter: Encounter, *, edge: box.Box | None, expand: bool = False) -> Table:
+    table = Table(box=edge, expand=expand, pad_edge=False, header_style="dim")
+    table.add_column("symptom", overflow="fold", ratio=3 if expand else None)
+    table.add_column("status", no_wrap=True)
+    table.add_column("since", overflow="fold", ratio=2 if expand else None)
+    table.add_column("at", no_wrap=True, justify="right")
+    for finding in encounter.findings:
+        status = finding.assertion.status
+        table.add_row(
+            Text(symptom(finding)),
+            Text(status.value, style=STATUS_STYLES[status]),
+            Text(since(finding)),
+            evidence_time(finding, encounter),
+        )
+    return table
+
+
+def _meter(status: LiveStatus, width: int) -> RenderableType:
+    """One line: recording light, time, input level, and where the sound comes from."""
+    line = Text(no_wrap=True, overflow="ellipsis")
+    if status.speaking:
+        line.append("◆ speaking ", style="bold magenta")
+    elif status.recording:
+        line.append("● REC ", style="bold red")
+    else:
+        line.append("○ idle ", style="dim")
+    line.append(clock(status.elapsed) + "  ")
+    cells = max(4, min(20, width // 5))
+    lit = round(cells * min(1.0, max(0.0, 1 - status.level / SILENT)))
+    style = "red" if status.level > -3 else "yellow" if status.level > -12 else "green"
+    line.append("■" * lit, style=style).append("·" * (cells - lit), style="dim")
+    line.append(f" {status.level:4.0f} dB  " if status.level > -100 else "  silent  ")
+    return line.append(printable(status.input_name), style="dim")
+
+
+def _engine_line(encounter: Encounter, status: LiveStatus) -> Text:
+    """One line: model, device, latency, and what was lost."""
+    line = Text(no_wrap=True, overflow="ellipsis", style="dim")
+    latency = "-" if status.latency is None else f"{status.latency:.2f} s"
+    line.append(f"{printable(status.model)} ({status.device})  latency {latency}  ")
+    if status.backlog >= 1:
+        line.append(f"behind {status.backlog:.0f} s  ", style="yellow")
+    dropped = encounter.dropped.total()
+    line.append(f"dropped {dropped}  ", style="yellow" if dropped else "")
+    line.append(f"overflows {status.overflows}", style="bold red" if status.overflows else "")
+    return line
+
+
+def _foot(status: LiveStatus, width: int) -> list[Text]:
+    """Up to four lines: the warning (at most two), the last reply, the keys."""
+    warning = Text(printable(status.warning), style="bold yellow")
+    lines = list(warning.wrap(_MEASURE, width))[:2] if warning else []
+    if status.reply:
+        lines.append(Text.assemble(("> ", "bold magenta"), printable(status.reply)))
+    keys = "any key: stop the voice" if status.speaking else "space: ask the assistant"
+    lines.append(Text(f"{keys}   q or Ctrl-C: end", style="dim"))
+    for line in lines:
+        line.no_wrap = True
+        line.overflow = "ellipsis"
+    return lines
+
+
+def _lines(content: RenderableType, width: int) -> int:
+    """Lines that the content takes in this many columns."""
+    return len(_MEASURE.render_lines(content, _MEASURE.options.update(width=width)))
+
+
+class _Tail:
+    """Shows the last lines of its content where not all fit, below `keep` first ones and a mark."""
+
+    def __init__(self, content: RenderableType, *, keep: int = 0) -> None:
+        self._content = content
+        self._keep = keep
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        lines = console.render_lines(self._content, options.update(height=None))
+        room = options.height if options.height is not None else len(lines)
+        if len(lines) > room:
+            head = lines[: self._keep]
+            if head:
+                head.append([Segment("⋮")])
+            lines = (head + lines[len(lines) - max(0, room - len(head)) :])[:room]
+        for line in lines:
+            yield from line
+            yield Segment.line()
+
+
+# -- dictation
+
+
+class Note(Protocol):
+    """A note that grows (voicemed.note.Dictation)."""
+
+    @property
+    def text(self) -> str:
+        """All of it so far."""
+        ...
+
+
+@contextmanager
+def follow_dictation(loop: LiveLoop, note: Note) -> Iterator[Callable[[Event], None]]:
+    """An observer that shows the note: growing on a terminal; in a pipe warnings only."""
+    if not is_screen(sys.stdout):
+        warnings = WarningLines(loop)
+        yield lambda _: warnings.show()
+        return
+
+    def view(width: int, height: int) -> RenderableType:
+        return dictation_view(note.text, loop.status, width=width, height=height)
+
+    with Screen(loop, view) as screen:
+        yield screen.observe
+
+
+def dictation_view(note: str, status: LiveStatus, *, width: int, height: int) -> RenderableType:
+    """The end of the note and the words that are being spoken, for a screen of this size."""
+    text = Text("\n".join(printable(line) for line in note.split("\n")))
+    partial = _partial(status)
+    if text and partial and not text.plain.endswith("\n"):
+        text.append(" ")
+    rows = [Layout(_meter(status, width), size=1), Layout(_Tail(text.append_text(partial)))]
+    if height >= 6:
+        warning = Text(printable(status.warning), style="bold yellow")
+        keys = Text("q or Ctrl-C: end", style="dim")
+        rows += [Layout(line, size=1) for line in (warning, keys)]
+    return _column(rows)
+
+
+def print_note(note: str) -> None:
+    """The whole note, as it is."""
+    make_console().print(Text(note), soft_wrap=True)
+
+
+# -- keys
+
+
+class Keys:
+    """Single keys of the terminal, read without waiting; none where stdin is no terminal."""
+
+    def __init__(self) -> None:
+        self._restore: Callable[[], None] = lambda: None
+        self._active = False
+
+    def __enter__(self) -> Self:
+        if sys.stdin is not None and sys.stdin.isatty():
+            self._active = True
+            if sys.platform != "win32":
+                self._restore = _single_key_mode(sys.stdin.fileno())
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._active = False
+        self._restore()
+
+    def read(self) -> list[str]:
+        """The keys pressed since the last call; an arrow or function key counts as one."""
+        if not self._active:
+            return []
+        if sys.platform == "win32":
+            return _windows_keys()
+        import select
+
+        if not select.select([sys.stdin], [], [], 0)[0]:
+            return []
+        data = os.read(sys.stdin.fileno(), 64).decode(errors="replace")
+        return [data] if data.startswith("\x1b") else list(data)
+
+
+if sys.platform == "win32":
+
+    def _windows_keys() -> list[str]:
+        import msvcrt
+
+        keys = []
+        while msvcrt.kbhit():
+            key = msvcrt.getwch()
+            # Arrow and function keys come as two characters.
+            keys.append(key + msvcrt.getwch() if key in "\x00\xe0" else key)
+        return keys
+
+else:
+
+    def _single_key_mode(descriptor: int) -> Callable[[], None]:
+        """Deliver keys at once and unseen; returns what puts the terminal back as it was."""
+        import termios
+        import tty
+
+        before = termios.tcgetattr(descriptor)
+        tty.setcbreak(descriptor)
+        # TCSAFLUSH: keys pressed at the end are not left for the shell.
+        return lambda: termios.tcsetattr(descriptor, termios.TCSAFLUSH, before)
+
+
+# -- progress and lists
+
+
+@contextmanager
+def batch_progress() -> Iterator[Callable[[BatchProgress], None]]:
+    """A callback for `transcribe_files`: bars on a terminal's stderr, else a line for each file."""
+    console = make_console(stderr=True)
+    if not console.is_terminal:
+        yield _BatchLines(console).show
+        return
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.percentage:3.0f}%", markup=False),
+        TextColumn("{task.fields[speed]}", markup=False),
+        TextColumn("{task.fields[left]}", markup=False),
+    )
+    with Progress(*columns, console=console, auto_refresh=False, transient=True) as progress:
+        yield _BatchBars(progress).show
+
+
+def print_batch_report(report: BatchReport) -> None:
+    """Counts on stdout; the recordings that failed, each with its reason, on stderr."""
+    counts = f"{len(report.done)} transcribed"
+    if report.skipped:
+        counts += f", {len(report.skipped)} skipped (done before with the same settings)"
+    if report.failed:
+        counts += f", {len(report.failed)} failed"
+    make_console().print(counts, soft_wrap=True)
+    errors = make_console(stderr=True)
+    for path, reason in report.failed:
+        named = reason if str(path) in reason else f"{path}: {reason}"
+        errors.print(f"voicemed: error: {printable(named)}", soft_wrap=True)
+
+
+class _BatchBars:
+    """A bar for each recording in work."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._tasks: dict[Path, TaskID] = {}
+        self._drawn = -FRAME
+
+    def show(self, now: BatchProgress) -> None:
+        if now.file not in self._tasks:
+            name = f"[{now.index}/{now.count}] {printable(now.file.name)}"
+            self._tasks[now.file] = self._progress.add_task(name, speed="", left="")
+        self._progress.update(
+            self._tasks[now.file],
+            completed=now.position,
+            total=max(now.duration, now.position),
+            speed=f"{now.speed:.1f}x",
+            left="" if now.remaining is None else f"{clock(now.remaining)} left",
+            visible=now.position < now.duration,
+        )
+        if time.monotonic() - self._drawn >= FRAME:
+            self._progress.refresh()
+            self._drawn = time.monotonic()
+
+
+class _BatchLines:
+    """A line when work on a recording begins."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._begun: set[Path] = set()
+
+    def show(self, now: BatchProgress) -> None:
+        if now.file not in self._begun:
+            self._begun.add(now.file)
+            line = f"[{now.index}/{now.count}] {printable(now.file.name)} ({clock(now.duration)})"
+            self._console.print(line, soft_wrap=True)
+
+
+@contextmanager
+def pull_progress() -> Iterator[PullProgress]:
+    """A callback for `weights.pull`: bars on a terminal's stderr, else a line for each model."""
+    console = make_console(stderr=True)
+    if not console.is_terminal:
+        yield _PullLines(console).show
+        return
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+    )
+    with Progress(*columns, console=console, auto_refresh=False) as progress:
+        yield _PullBars(progress).show
+
+
+class _PullBars:
+    """A bar for each model."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._tasks: dict[str, TaskID] = {}
+
+    def show(self, name: str, done: int, total: int) -> None:
+        if name not in self._tasks:
+            self._tasks[name] = self._progress.add_task(name)
+        self._progress.update(self._tasks[name], completed=done, total=total, refresh=True)
+
+
+class _PullLines:
+    """A line when a model's download begins and one when it is in place."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._begun: set[str] = set()
+
+    def show(self, name: str, done: int, total: int) -> None:
+        if done == total:
+            self._console.print(f"{name}: in place", soft_wrap=True)
+        elif name not in self._begun:
+            self._begun.add(name)
+            self._console.print(f"{name}: fetching {total / 1e6:.0f} MB", soft_wrap=True)
+
+
+def print_devices(devices: Iterable[DeviceInfo]) -> None:
+    """Microphones and loudspeakers; the system's default ones are marked."""
+    console = make_console()
+    table = Table(box=_edge(console), pad_edge=False, header_style="dim")
+    table.add_column("no.", justify="right")
+    table.add_column("name", overflow="fold")
+    table.add_column("inputs", justify="right")
+    table.add_column("outputs", justify="right")
+    table.add_column("rate", justify="right")
+    table.add_column("system")
+    for device in devices:
+        table.add_row(
+            str(device.index),
+            Text(printable(device.name)),
+            _channels(device.inputs, default=device.default_input),
+            _channels(device.outputs, default=device.default_output),
+            f"{device.sample_rate:.0f} Hz",
+            Text(printable(device.host)),
+        )
+    if table.rows:
+        console.print(table)
+        console.print("* the system's default", soft_wrap=True)
+    else:
+        console.print("No sound devices found. Recordings work: --input FILE", soft_wrap=True)
+
+
+def print_models(models: Iterable[ModelStatus]) -> None:
+    """The models with size, licence and state; what is not right says why."""
+    console = make_console()
+    table = Table(box=_edge(console), pad_edge=False, header_style="dim")
+    table.add_column("model", overflow="fold")
+    table.add_column("size", justify="right", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    table.add_column("licence", overflow="fold")
+    table.add_column("what it is", overflow="fold")
+    for status in models:
+        model = status.model
+        table.add_row(
+            Text(model.name),
+            f"{model.size / 1e6:.0f} MB",
+            Text(status.state, style=STATE_STYLES[status.state]),
+            model.licence,
+            Text(model.description + (" (default)" if model.default else "")),
+        )
+    console.print(table)
+
+
+def print_verified(models: Iterable[ModelStatus]) -> None:
+    """A line for each model: present, or what is missing or damaged."""
+    console = make_console()
+    for status in models:
+        line = Text.assemble(
+            (f"{status.state:<8}", STATE_STYLES[status.state]), f"  {status.model.name}"
+        )
+        if status.problem:
+            line.append(f": {printable(status.problem)}")
+        console.print(line, soft_wrap=True)
+
+
+def print_check(result: CheckResult) -> None:
+    """One line of `voicemed check`, and below it the command that mends what is wrong."""
+    console = make_console()
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True, width=8)
+    grid.add_column(no_wrap=True, width=12)
+    grid.add_column(overflow="fold")
+    detail = Text(printable(result.detail))
+    if result.remedy:
+        detail.append("\n> ", style="dim").append(printable(result.remedy), style="bold")
+    state = Text(result.state.value, style=STATE_STYLES[result.state])
+    grid.add_row(state, Text(result.name), detail)
+    console.print(grid)
+
+
+def _channels(number: int, *, default: bool) -> str:
+    return f"{number}{'*' if default else ' '}" if number else "- "
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
