@@ -136,6 +136,7 @@ def portaudio(monkeypatch: pytest.MonkeyPatch) -> FakeSounddevice:
     monkeypatch.setattr(Microphone, "_LOST_AFTER", 0.007)
     monkeypatch.setattr(Microphone, "_STARTS_WITHIN", 0.03)
     monkeypatch.setattr(Microphone, "_RETRY", 0.005)
+    monkeypatch.setattr(Microphone, "_STALL", 0.01)
     return fake
 
 
@@ -280,6 +281,25 @@ def test_lost_microphone_is_waited_for(portaudio: FakeSounddevice, stops: bool) 
     assert portaudio.streams[1].options["device"] == 2
     whole = [first[: len(first) // 512 * 512], second[: len(second) // 512 * 512]]
     np.testing.assert_array_equal(sound(events), np.concatenate(whole))
+
+
+def test_a_stalled_microphone_goes_on_by_itself(
+    portaudio: FakeSounddevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Microphone, "_STALL", 60.0)
+    microphone = Microphone()
+    spoken = noise(1.024)
+    portaudio.on_start = lambda stream: stream.feed(spoken)
+    events: list[SourceEvent] = []
+    for event in microphone.events():
+        events.append(event)
+        if isinstance(event, DeviceLost):
+            portaudio.streams[0].feed(spoken)
+        if isinstance(event, DeviceRestored):
+            microphone.close()
+    assert [type(event) for event in happenings(events)] == [DeviceLost, DeviceRestored]
+    np.testing.assert_array_equal(sound(events), np.concatenate([spoken, spoken]))
+    assert len(portaudio.streams) == 1
 
 
 def test_portaudio_is_not_restarted_while_it_is_not_allowed(portaudio: FakeSounddevice) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -82,9 +83,21 @@ class VirtualMicrophone:
             self._daemon.wait()
             self._daemon = None
 
+    def stall(self) -> None:
+        """Let the daemon do nothing, until `go_on`."""
+        self._signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """End a stall."""
+        self._signal(signal.SIGCONT)
+
     def play(self, wav: Path) -> subprocess.Popen[bytes]:
         """Begin to play a WAV into the microphone; wait() for the end."""
         return subprocess.Popen(["paplay", str(wav)], env=self._environment())
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._daemon is not None:
+            self._daemon.send_signal(number)
 
     def _pactl(self, *arguments: str) -> bool:
         done = subprocess.run(

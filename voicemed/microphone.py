@@ -57,6 +57,8 @@ class HearingAgain:
     at: Seconds
 
 
+_NOTHING: Samples = np.zeros(0, np.float32)
+
 SourceEvent = AudioChunk | DeviceLost | DeviceRestored | NothingHeard | HearingAgain
 
 
@@ -137,6 +139,8 @@ class Microphone:
     _STARTS_WITHIN: Seconds = 3.0
     "Bluetooth headsets and idle sound servers take their time before the first block."
     _RETRY: Seconds = 0.5
+    _STALL: Seconds = 3.0
+    "A stream without sound gets this long to go on by itself."
     _NOTHING_HEARD_AFTER: Seconds = 3.0
 
     def __init__(
@@ -160,6 +164,7 @@ class Microphone:
         )
         self._skipped = 0  # frames dropped since the last block in the queue; the callback's own
         self._closing = threading.Event()
+        self._resampler = Resampler(self._format.sample_rate, SAMPLE_RATE)
         self._framer = _Framer()
         self._all_zero: Seconds = 0.0
 
@@ -169,14 +174,24 @@ class Microphone:
         Raises DeviceError where the device cannot be opened at first.
         """
         stream: Any = self._open()
-        while stream is not None:
-            reason = yield from self._capture(stream)
-            if self._closing.is_set():
-                break
-            yield DeviceLost(self._framer.now, reason)
-            stream = self._reopen()
-            if stream is not None:
+        try:
+            while True:
+                reason = yield from self._capture(stream)
+                if self._closing.is_set():
+                    break
+                yield DeviceLost(self._framer.now, reason)
+                if not self._revives(stream):
+                    stream.close(ignore_errors=True)
+                    stream = self._reopen()
+                if stream is None:
+                    break
                 yield DeviceRestored(self._framer.now, self.name)
+        finally:
+            if stream is not None:
+                stream.close(ignore_errors=True)
+        while not self._queue.empty():
+            yield from self._deliver(self._queue.get())
+        yield from self._flush()
         yield from self._framer.rest()
 
     def close(self) -> None:
@@ -187,38 +202,40 @@ class Microphone:
 
     def _capture(self, stream: Any) -> Generator[SourceEvent, None, str]:
         """Deliver until closed or lost; returns why it was lost."""
-        resampler = Resampler(self._format.sample_rate, SAMPLE_RATE)
-        reason = ""
         patience, waited = self._STARTS_WITHIN, 0.0
-        try:
-            while not reason and not self._closing.is_set():
-                try:
-                    block = self._queue.get(timeout=self._POLL)
-                except queue.Empty:
-                    waited += self._POLL
-                    if not stream.active:
-                        reason = "it was disconnected or stopped"
-                    elif waited >= patience:
-                        reason = "no sound arrives from it"
+        while not self._closing.is_set():
+            try:
+                block = self._queue.get(timeout=self._POLL)
+            except queue.Empty:
+                waited += self._POLL
+                if stream.active and waited < patience:
                     continue
-                patience, waited = self._LOST_AFTER, 0.0
-                if block is not None:
-                    yield from self._deliver(block, resampler)
-        finally:
-            stream.close(ignore_errors=True)
-        while not self._queue.empty():
-            block = self._queue.get()
-            if block is not None:
-                yield from self._deliver(block, resampler)
-        yield from self._framer.frames(resampler.resample(np.zeros(0, np.float32), last=True))
-        return reason
+                yield from self._flush()
+                return "no sound arrives" if stream.active else "disconnected or stopped"
+            patience, waited = self._LOST_AFTER, 0.0
+            yield from self._deliver(block)
+        return ""
 
-    def _deliver(self, block: _Block, resampler: Resampler) -> Iterator[SourceEvent]:
+    def _revives(self, stream: Any) -> bool:
+        """Whether sound arrives again by itself: the machine slept, or a sound server stalled.
+
+        It is not closed at once, for closing would wait for the stalled server.
+        """
+        for _ in range(round(self._STALL / self._RETRY)):
+            if not stream.active or self._closing.wait(self._RETRY):
+                return False
+            if not self._queue.empty():
+                return True
+        return False
+
+    def _deliver(self, block: _Block | None) -> Iterator[SourceEvent]:
+        if block is None:
+            return
         rate = self._format.sample_rate
         for begin in range(0, block.skipped, rate):
             silence = np.zeros(min(rate, block.skipped - begin), np.float32)
-            yield from self._framer.frames(resampler.resample(silence))
-        yield from self._framer.frames(resampler.resample(block.samples.mean(axis=1)))
+            yield from self._framer.frames(self._resampler.resample(silence))
+        yield from self._framer.frames(self._resampler.resample(block.samples.mean(axis=1)))
 
         before = self._all_zero
         self._all_zero = 0.0 if block.samples.any() else before + len(block.samples) / rate
@@ -226,6 +243,11 @@ class Microphone:
             yield NothingHeard(self._framer.now)
         elif self._all_zero < self._NOTHING_HEARD_AFTER <= before:
             yield HearingAgain(self._framer.now)
+
+    def _flush(self) -> Iterator[AudioChunk]:
+        """What the resampler still holds; it begins anew."""
+        yield from self._framer.frames(self._resampler.resample(_NOTHING, last=True))
+        self._resampler = Resampler(self._format.sample_rate, SAMPLE_RATE)
 
     def _on_block(
         self, samples: NDArray[np.float32], frames: int, _time: object, status: Any
@@ -260,6 +282,7 @@ class Microphone:
                 f"microphone {chosen.name}: cannot be opened ({_one_line(error)}): does another "
                 "program use it?"
             ) from error
+        self._resampler = Resampler(chosen.sample_rate, SAMPLE_RATE)
         return stream
 
     def _reopen(self) -> Any:
@@ -353,7 +376,7 @@ class _Framer:
     """Cuts sound at 16 kHz into chunks of 512 samples, and keeps the time."""
 
     def __init__(self) -> None:
-        self._waiting: Samples = np.zeros(0, np.float32)
+        self._waiting = _NOTHING
         self._position = 0
 
     @property
