@@ -423,6 +423,16 @@ def test_microphone_that_is_busy(portaudio: FakeSounddevice) -> None:
         next(iter(microphone.events()))
 
 
+def test_microphone_that_opens_but_does_not_start(portaudio: FakeSounddevice) -> None:
+    def refuse(stream: FakeStream) -> None:
+        raise FakePortAudioError("Unanticipated host error", -9999)
+
+    portaudio.on_start = refuse
+    with pytest.raises(DeviceError, match=r"HDA Intel: cannot be opened \(Unanticipated"):
+        next(iter(Microphone().events()))
+    assert portaudio.streams[0].closed
+
+
 def test_missing_portaudio_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     class NoLibrary:
         def find_spec(self, name: str, *_: object) -> None:

@@ -265,6 +265,7 @@ class Microphone:
     def _open(self) -> Any:
         """A running stream; raises DeviceError."""
         chosen = self._format
+        stream: Any = None
         try:
             with _without_chatter():
                 stream = self._sounddevice.InputStream(
@@ -278,6 +279,8 @@ class Microphone:
                 )
                 stream.start()
         except self._sounddevice.PortAudioError as error:
+            if stream is not None:
+                stream.close(ignore_errors=True)
             raise DeviceError(
                 f"microphone {chosen.name}: cannot be opened ({_one_line(error)}): does another "
                 "program use it?"
