@@ -40,7 +40,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "transcribe": (
         "voicemed transcribe call.mp3",
-        "voicemed transcribe recordings/ --output transcripts --format txt,srt,findings",
+        "voicemed transcribe recordings/ --output texts --format txt,findings",
         "voicemed transcribe visit.wav --model whisper-tiny.en --force",
     ),
     "speak": (
@@ -133,15 +133,22 @@ Config = Annotated[
 ]
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"voicemed {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", is_eager=True, help="Show the version and exit.")
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
     ] = False,
 ) -> None:
-    if version:
-        typer.echo(f"voicemed {__version__}")
-        raise typer.Exit
+    pass
 
 
 @_command("session")
@@ -319,7 +326,8 @@ def models_verify(
     found = weights.verify(names or ())
     ui.print_verified(found)
     if wrong := [status.model.name for status in found if status.state != "present"]:
-        raise ModelDamaged(f"fetch again with `voicemed models pull {' '.join(wrong)}`")
+        bad = " ".join(wrong)
+        raise ModelDamaged(f"{bad}: fetch again with `voicemed models pull {bad}`")
 
 
 @_command("check")
