@@ -1,0 +1,196 @@
+"""`voicemed check`: what each probe says of what it finds."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Literal
+
+import numpy as np
+import platformdirs
+import pytest
+
+from voicemed import asr, check, config, microphone, playback, tts, weights, whisper_torch
+from voicemed.audio import SAMPLE_RATE, AudioChunk
+from voicemed.check import CheckResult, State
+from voicemed.errors import DeviceError, EngineError, ModelMissing
+from voicemed.microphone import DeviceLost, SourceEvent
+
+
+class FakeMicrophone:
+    """Endless sound of one amplitude in blocks of 0.1 s, until closed; lost at `lost_at`."""
+
+    name = "Desk microphone"
+    paced = True
+    overflows = 0
+
+    def __init__(self, amplitude: float, lost_at: float = 1e9) -> None:
+        self.amplitude = amplitude
+        self.lost_at = lost_at
+        self.closed = False
+
+    def events(self) -> Iterator[SourceEvent]:
+        for block in range(1000):
+            if self.closed:
+                return
+            start = block * 0.1
+            if start >= self.lost_at:
+                yield DeviceLost(start, "gone")
+            else:
+                tone = np.full(SAMPLE_RATE // 10, self.amplitude, np.float32)
+                yield AudioChunk(tone, SAMPLE_RATE, start)
+        pytest.fail("the microphone was never closed")
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture(autouse=True)
+def healthy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A machine on which all works; a test breaks one thing."""
+    model = weights.Model("whisper-base", "asr", "A model", "MIT", True, (), ())
+    status = weights.ModelStatus(model, tmp_path, "present", "")
+    engine = SimpleNamespace(name="whisper", device="cpu", synthesize=lambda text: iter([text]))
+    speaker = SimpleNamespace(name="Desk speaker", close=lambda: None)
+    monkeypatch.setattr(platformdirs, "user_config_path", lambda *args, **kwargs: tmp_path)
+    monkeypatch.setattr(microphone, "Microphone", lambda device: FakeMicrophone(0.1))
+    monkeypatch.setattr(playback, "create_sink", lambda output, device: speaker)
+    monkeypatch.setattr(weights, "models", lambda: (status,))
+    monkeypatch.setattr(weights, "verify", lambda names: (status,))
+    monkeypatch.setattr(weights, "model_folder", lambda: tmp_path / "not" / "yet")
+    monkeypatch.setattr(asr, "create_recognizer", lambda settings: engine, raising=False)
+    monkeypatch.setattr(tts, "create_synthesizer", lambda settings: engine)
+    monkeypatch.setattr(whisper_torch, "gpu_available", lambda: False)
+    disk = SimpleNamespace(free=50e9)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: disk)
+
+
+def result(name: str, path: Path | None = None) -> CheckResult:
+    return {result.name: result for result in check.probes(path)}[name]
+
+
+def broken(error: Exception) -> object:
+    def fail(*args: object) -> None:
+        raise error
+
+    return fail
+
+
+def test_all_is_well() -> None:
+    results = list(check.probes())
+    assert {result.state for result in results} == {State.OK, State.NONE}
+    assert not any(result.remedy for result in results)
+    assert [result.name for result in results] == [
+        "Python",
+        "settings",
+        "microphone",
+        "loudspeaker",
+        "model",
+        "recognition",
+        "voice",
+        "GPU",
+        "keyed store",
+        "disk",
+    ]
+
+
+def test_the_microphones_level() -> None:
+    assert result("microphone").detail == "Desk microphone: -20 dBFS"
+
+
+@pytest.mark.parametrize(
+    ("found", "detail"),
+    [
+        (FakeMicrophone(0.0), "Desk microphone: I can't hear anything"),
+        (FakeMicrophone(1e-4), "Desk microphone: -80 dBFS, very quiet"),
+        (FakeMicrophone(0.1, lost_at=0), "Desk microphone: I can't hear anything"),
+    ],
+)
+def test_a_microphone_that_hears_little(
+    monkeypatch: pytest.MonkeyPatch, found: FakeMicrophone, detail: str
+) -> None:
+    monkeypatch.setattr(microphone, "Microphone", lambda device: found)
+    probed = result("microphone")
+    assert (probed.state, probed.detail) == (State.WARNING, detail)
+    assert probed.remedy
+    assert found.closed
+
+
+def test_a_missing_device_is_a_warning_as_recordings_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(microphone, "Microphone", broken(DeviceError("no microphone")))
+    monkeypatch.setattr(playback, "create_sink", broken(DeviceError("no speaker")))
+    assert result("microphone") == CheckResult("microphone", State.WARNING, "no microphone")
+    assert result("loudspeaker") == CheckResult("loudspeaker", State.WARNING, "no speaker")
+
+
+@pytest.mark.parametrize(("kind", "state"), [("asr", State.FAILED), ("tts", State.WARNING)])
+def test_a_damaged_model(
+    monkeypatch: pytest.MonkeyPatch, kind: Literal["asr", "tts"], state: State
+) -> None:
+    model = weights.Model("some-model", kind, "A model", "MIT", True, (), ())
+    status = weights.ModelStatus(model, Path(), "damaged", "model.bin: wrong")
+    monkeypatch.setattr(weights, "verify", lambda names: (status,))
+    assert result("model") == CheckResult(
+        "model", state, "some-model: model.bin: wrong", "voicemed models pull some-model"
+    )
+
+
+def test_the_models_of_the_settings_are_verified_too(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    known = [
+        weights.ModelStatus(
+            weights.Model(name, "asr", "", "MIT", default, (), ()), tmp_path, "present", ""
+        )
+        for name, default in [("usual", True), ("chosen", False), ("other", False)]
+    ]
+    asked: list[list[str]] = []
+
+    def verify(names: list[str]) -> tuple[weights.ModelStatus, ...]:
+        asked.append(names)
+        return ()
+
+    monkeypatch.setattr(weights, "models", lambda: known)
+    monkeypatch.setattr(weights, "verify", verify)
+    (tmp_path / "voicemed.toml").write_text("[recognition]\nmodel = 'chosen'")
+    list(check.probes())
+    assert asked == [["usual", "chosen"]]
+
+
+def test_engines_that_do_not_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asr, "create_recognizer", broken(EngineError("ct2")), raising=False)
+    monkeypatch.setattr(tts, "create_synthesizer", broken(ModelMissing("no voice")))
+    assert result("recognition") == CheckResult("recognition", State.FAILED, "ct2")
+    assert result("voice") == CheckResult("voice", State.WARNING, "no voice")
+
+
+def test_a_wrong_settings_file_fails_and_the_rest_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("[audoi]")
+    assert result("settings", path).state is State.FAILED
+    assert "did you mean audio?" in result("settings", path).detail
+    assert result("disk", path).state is State.OK
+    path.write_text("")
+    assert result("settings", path) == CheckResult("settings", State.OK, str(path))
+
+
+def test_the_default_settings_file_is_named() -> None:
+    assert str(config.default_path()) in result("settings").detail
+
+
+def test_little_disk_space(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=10_000_000))
+    assert result("disk").state is State.WARNING
+
+
+def test_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert result("GPU").state is State.NONE
+    monkeypatch.setattr(whisper_torch, "gpu_available", lambda: True)
+    assert result("GPU").state is State.OK
+
+
+def test_an_encrypted_store_is_not_claimed() -> None:
+    assert result("keyed store").state is State.NONE
+    assert "not in this version" in result("keyed store").detail
