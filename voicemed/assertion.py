@@ -1,9 +1,28 @@
-"""What is said of a symptom: present, absent, uncertain, past or hypothetical; and whose it is."""
+"""What is said of a symptom: present, absent, uncertain, past or hypothetical; and whose it is.
+
+A `Sentence` is read once (`Rules.read`) and then asked: is it a question, a reply, and what does it
+say of a mention. The cues follow NegEx and ConText (Chapman et al. 2001, Harkema et al. 2009), with
+the replies and questions of a conversation added; they are data (voicemed/data/assertion.toml).
+Nothing here knows the other sentences: `symptoms.py` joins questions and answers.
+"""
 
 from __future__ import annotations
 
+import tomllib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from voicemed.lexicon import Kind, Mention, PhraseMatcher, Token
+
+_REACH = 7
+"""Words, other than of symptoms, over which a negation carries; ConText's default is a sentence."""
+_LONG_RUN = 12
+"""Tokens without punctuation after which a text counts as unpunctuated."""
 
 
 class Status(StrEnum):
@@ -29,3 +48,255 @@ class Assertion:
 
     status: Status
     experiencer: Experiencer = Experiencer.PATIENT
+
+
+class Act(StrEnum):
+    """What a sentence does."""
+
+    STATEMENT = "statement"
+    CLOSED = "closed"
+    "A question for yes or no: 'any fever?'"
+    HOW_IS = "how is"
+    "A question after a function: 'how's your sleep?'"
+    OPEN = "open"
+    "A question that takes its symptom for granted: 'when did the cough start?'"
+
+
+class Reply(StrEnum):
+    """What a sentence answers to the question before it."""
+
+    YES = "yes"
+    NO = "no"
+    UNSURE = "unsure"
+    DETAIL = "detail"
+    "No yes, but more about it: 'just at night'."
+    GOOD = "good"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence with its mentions and the cues around them."""
+
+    tokens: tuple[Token, ...]
+    mentions: tuple[Mention, ...]
+    cues: Mapping[str, tuple[tuple[int, int], ...]]
+    "First and last token of each cue, by its label in the data file."
+    act: Act
+    reply: Reply | None
+    asked: bool
+    "Ends with a question mark or opens as a question."
+
+    def assertion(self, mention: Mention) -> Assertion:
+        """What the sentence says of the mention if a patient (or a relative for them) says it."""
+        return Assertion(self._status(mention), self.experiencer(mention))
+
+    def experiencer(self, mention: Mention) -> Experiencer:
+        """Whose symptom it is; a relative who only reports ('my wife says I snore') does not own it."""
+        if self.has("witness"):
+            return Experiencer.PATIENT
+        between = (
+            {token.text for token in self.tokens[last + 1 : mention.first]}
+            for _, last in self.cues["other"]
+            if last < mention.first
+        )
+        other = any(not words & _FIRST_PERSON for words in between)
+        return Experiencer.OTHER if other else Experiencer.PATIENT
+
+    def negated(self, mention: Mention) -> bool:
+        """Whether the mention stands in the reach of a negation, before it or right after it."""
+        return any(self._reaches(cue, mention) for cue in self.cues["negation"]) or (
+            self._denied_after(mention)
+        )
+
+    def has(self, label: str, *, before: int | None = None) -> bool:
+        """Whether a cue of that label occurs (entirely before a token)."""
+        return any(before is None or last < before for _, last in self.cues[label])
+
+    def definite(self, mention: Mention) -> bool:
+        """Whether it speaks of a known one: 'the pain', 'your cough'."""
+        before = self.tokens[max(mention.first - 2, 0) : mention.first]
+        return any(token.text in _DEFINITE for token in before)
+
+    def starts_with(self, *stems: str) -> bool:
+        """Whether the first token is one of these."""
+        return bool(self.tokens) and self.tokens[0].stem in stems
+
+    def _status(self, mention: Mention) -> Status:
+        denied = self.negated(mention)
+        if mention.kind is Kind.NORMAL:
+            return Status.PRESENT if denied else Status.ABSENT
+        if denied:
+            exceptions = (first for first, _ in self.cues["exception"])
+            excepted = any(0 < first - mention.last <= 4 for first in exceptions)
+            return Status.PRESENT if excepted else Status.ABSENT
+        if any(0 < mention.first - last <= 5 for _, last in self.cues["uncertain"]):
+            return Status.UNCERTAIN
+        if self.has("past") and not {token.stem for token in self.tokens} & _ONGOING:
+            return Status.PAST
+        if self.has("fear", before=mention.first + 1):
+            return Status.HYPOTHETICAL
+        return Status.PRESENT
+
+    def _reaches(self, cue: tuple[int, int], mention: Mention) -> bool:
+        _, last = cue
+        if last >= mention.first or last in mention.tokens or self._only_answers(last):
+            return False
+        span = range(last + 1, mention.first)
+        named = {at for other in self.mentions for at in other.tokens}
+        ended = any(first in span and first not in named for first, _ in self.cues["terminator"])
+        return not ended and sum(at not in named for at in span) <= _REACH
+
+    def _only_answers(self, at: int) -> bool:
+        """Whether this 'no' answers ('No, I have a cough') rather than negates ('no cough')."""
+        token = self.tokens[at]
+        if token.text not in ("no", "nope", "nah"):
+            return False
+        following = self.tokens[at + 1].text if at + 1 < len(self.tokens) else ""
+        return token.mark != "" or following in _SUBJECTS
+
+    def _denied_after(self, mention: Mention) -> bool:
+        """'Fever, no.'"""
+        tail = [token.text for token in self.tokens[mention.last + 1 :]]
+        while tail and tail[0] in ("at", "all", "or", "anything"):
+            tail.pop(0)
+        return tail[:1] in (["no"], ["none"], ["never"], ["nope"]) and (
+            len(tail) == 1 or self.tokens[-len(tail)].mark != "" or tail[1] in _SUBJECTS
+        )
+
+
+_FIRST_PERSON = frozenset({"i", "ive", "im", "me", "id"})
+_SUBJECTS = frozenset(
+    "i ive im id he hes she shes they theyve it its we weve you youve youre there theres thats".split()
+)
+_DEFINITE = frozenset({"the", "this", "that", "these", "those", "your", "my"})
+_ONGOING = frozenset({"start", "began", "since", "still", "begin", "ever", "come", "now"})
+
+
+class Rules:
+    """The cues of the data file, ready to read sentences."""
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        classes: Mapping[str, Sequence[str]] = data["classes"]
+
+        def matcher(section: str) -> PhraseMatcher[str]:
+            return PhraseMatcher(
+                ((label, pattern) for label, said in data[section].items() for pattern in said),
+                classes,
+            )
+
+        self._cues, self._replies = matcher("cues"), matcher("reply")
+        self._questions = matcher("question")
+
+    def read(self, tokens: Sequence[Token], mentions: Sequence[Mention]) -> Sentence:
+        """The sentence of these tokens, which hold these mentions."""
+        cues: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        for matcher in (self._cues, self._questions):
+            for match in matcher.find(tokens):
+                cues[match.label].append((match.tokens[0], match.tokens[-1]))
+        masked = {at for first, last in cues["pseudo"] for at in range(first, last + 1)}
+        cues["negation"] = [cue for cue in cues["negation"] if cue[0] not in masked]
+        act = self._act(tokens, self._content_start(tokens))
+        asked = bool(tokens) and (tokens[-1].mark == "?" or act is not Act.STATEMENT)
+        return Sentence(
+            tuple(tokens),
+            tuple(mentions),
+            defaultdict(tuple, {label: tuple(spans) for label, spans in cues.items()}),
+            Act.CLOSED if asked and act is Act.STATEMENT else act,
+            self._reply(tokens),
+            asked,
+        )
+
+    def opens_question(self, tokens: Sequence[Token]) -> bool:
+        """Whether a question begins with the first token."""
+        return self._act(tokens[:4], 0) is not Act.STATEMENT
+
+    def _content_start(self, tokens: Sequence[Token]) -> int:
+        """Index of the first token after words such as 'okay, and'."""
+        start = 0
+        for match in self._replies.find(tokens):
+            if match.label == "listening" and match.tokens[0] == start:
+                start = match.tokens[-1] + 1
+        return start
+
+    def _act(self, tokens: Sequence[Token], start: int) -> Act:
+        opening = {
+            match.label: match.weight
+            for match in self._questions.find(tokens)
+            if match.tokens[0] == start and match.label in ("closed", "open", "how_is")
+        }
+        for label, act in (("closed", Act.CLOSED), ("open", Act.OPEN), ("how_is", Act.HOW_IS)):
+            if label in opening and opening[label] == max(opening.values()):
+                return act
+        return Act.STATEMENT
+
+    def _reply(self, tokens: Sequence[Token]) -> Reply | None:
+        """By the longest reply at the start; 'yeah, no' is a no and 'no, yeah' a yes."""
+        found = [match for match in self._replies.find(tokens) if match.label != "listening"]
+        start, reply = self._content_start(tokens), None
+        while True:
+            here = [match for match in found if match.tokens[0] == start]
+            if not here:
+                return reply
+            best = max(here, key=lambda match: (match.weight, match.label == "unsure"))
+            reply, start = Reply(best.label), best.tokens[-1] + 1
+            if reply not in (Reply.YES, Reply.NO) or best.weight > 1:
+                return reply
+
+
+def split(tokens: Sequence[Token], rules: Rules) -> list[list[Token]]:
+    """Sentences: at their punctuation, and where it is missing before questions and after answers."""
+    sentences: list[list[Token]] = [[]]
+    bare = _longest_run(tokens) > _LONG_RUN
+    for at, token in enumerate(tokens):
+        current = sentences[-1]
+        if bare and current and _begins(tokens, at, rules):
+            sentences.append([])
+        sentences[-1].append(token)
+        if token.mark in (".", "?", "!"):
+            sentences.append([])
+    return [sentence for sentence in sentences if sentence]
+
+
+def _longest_run(tokens: Sequence[Token]) -> int:
+    longest = run = 0
+    for token in tokens:
+        run = 0 if token.mark else run + 1
+        longest = max(longest, run)
+    return longest
+
+
+_ANSWERS = frozenset({"no", "nope", "yes", "yeah", "yep", "yup"})
+_LINKS = frozenset(
+    "and or if what when where how why that so i not no dont didnt havent without than".split()
+)
+
+
+def _begins(tokens: Sequence[Token], at: int, rules: Rules) -> bool:
+    """Whether an unpunctuated text begins a new sentence at this token."""
+    token, previous = tokens[at], tokens[at - 1]
+    if previous.text in _ANSWERS:
+        return token.text in _SUBJECTS or rules.opens_question(tokens[at : at + 4])
+    if token.text in _ANSWERS:
+        following = tokens[at + 1].text if at + 1 < len(tokens) else ""
+        return token.text != "no" or following in _SUBJECTS | _ANSWERS | {"", "okay", "any", "not"}
+    if token.stem == "okay":
+        return previous.text not in ("be", "is", "its", "are", "doing", "feeling")
+    opens = token.text not in (
+        "no",
+        "or",
+        "not",
+        "anything",
+        "anyone",
+        "feeling",
+        "ever",
+        "noticed",
+    )
+    return opens and previous.text not in _LINKS and rules.opens_question(tokens[at : at + 4])
+
+
+@cache
+def load_rules() -> Rules:
+    """The rules of the package; loaded once."""
+    text = files("voicemed.data").joinpath("assertion.toml").read_text(encoding="utf-8")
+    return Rules(tomllib.loads(text))

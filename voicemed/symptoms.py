@@ -1,14 +1,42 @@
-"""Turns -> Findings: the text classifier."""
+"""Turns -> Findings: the text classifier.
+
+    turn -> sentences (assertion.split) -> mentions (Lexicon) + cues (Rules)
+         -> a question waits for its answer; an answer, a statement or a recap becomes evidence
+         -> the evidence of each symptom decides its status -> findings
+
+`LexicalExtractor` keeps what the conversation needs to remember: the open questions, what was just
+answered, whom it is about, and all evidence of each symptom, oldest first. Nothing is forgotten
+when a status changes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from types import MappingProxyType
 from typing import Protocol
 
-from voicemed.assertion import Assertion
-from voicemed.lexicon import Concept
+from voicemed.assertion import (
+    Act,
+    Assertion,
+    Experiencer,
+    Reply,
+    Rules,
+    Sentence,
+    Status,
+    load_rules,
+    split,
+)
+from voicemed.attributes import AttributeReader, load_attributes
+from voicemed.lexicon import Concept, Kind, Lexicon, Mention, Token, load_lexicon, tokenize
 from voicemed.transcript import Span, Turn
+
+_MAX_EVIDENCE = 8
+_QUESTION_AGE = 4
+"""Turns of the patient after which an unanswered question is dropped."""
+_OPENING_TURNS = 12
+"""Turns in which a parent says that the child is the patient."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +60,449 @@ class Extractor(Protocol):
         ...
 
 
+def create_extractor() -> Extractor:
+    """A new extractor for one encounter; the lexicon and the rules load once, in about 0.2 s."""
+    return LexicalExtractor(load_lexicon(), load_rules(), load_attributes())
+
+
 def extract(turns: Iterable[Turn]) -> tuple[Finding, ...]:
     """Findings of a whole consultation: by construction what the live loop would have shown."""
-    raise NotImplementedError
+    extractor = create_extractor()
+    findings: tuple[Finding, ...] = ()
+    for turn in turns:
+        findings = extractor.update(turn)
+    return findings
+
+
+class Strength(IntEnum):
+    """How plainly something was said; the weaker does not overrule the plainer."""
+
+    WEAK = 1
+    "A doctor's recap, a hum, an answer that only implies a yes."
+    ANSWERED = 2
+    "Yes or no to the doctor's question."
+    STATED = 3
+    "The patient names it."
+
+
+_CONFIDENCE = MappingProxyType({Strength.WEAK: 0.6, Strength.ANSWERED: 0.8, Strength.STATED: 0.9})
+"""Rough, not calibrated: guesses at how often evidence of each kind is right."""
+_UNKNOWN_SPEAKER = 0.9
+"""Factor on the confidence where the speaker had to be guessed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    """One thing said of one symptom."""
+
+    assertion: Assertion
+    strength: Strength
+    spans: tuple[Span, ...]
+    confidence: float
+    resolved: bool = False
+    "A denial of now only ('no longer'), which leaves the current episode standing."
+
+
+@dataclass(slots=True)
+class _History:
+    """Everything said of a symptom of one person."""
+
+    concept: Concept
+    experiencer: Experiencer
+    evidence: list[_Evidence] = field(default_factory=list)
+    attributes: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def status(self) -> Status | None:
+        """The final, clearest one for the time of the visit; None if only past or hypothetical."""
+        decisive = self._decisive()
+        return decisive.assertion.status if decisive else None
+
+    def findings(self) -> list[Finding]:
+        """The current status, and beside it a past one; a hypothetical only if there is neither."""
+        decisive = self._decisive()
+        kinds = [decisive.assertion.status] if decisive else []
+        if any(one.assertion.status is Status.PAST for one in self.evidence):
+            kinds.append(Status.PAST)
+        return [self._finding(status) for status in kinds or [Status.HYPOTHETICAL]]
+
+    def _decisive(self) -> _Evidence | None:
+        current: _Evidence | None = None
+        for one in self.evidence:
+            if one.assertion.status in (Status.PAST, Status.HYPOTHETICAL):
+                continue
+            if current is None or _overrules(one, current):
+                current = one
+        return current
+
+    def _finding(self, status: Status) -> Finding:
+        supporting = [one for one in self.evidence if one.assertion.status is status]
+        spans = tuple(dict.fromkeys(span for one in supporting for span in one.spans))
+        return Finding(
+            self.concept,
+            Assertion(status, self.experiencer),
+            spans[:_MAX_EVIDENCE],
+            dict(self.attributes) if status is Status.PRESENT else {},
+            round(max(one.confidence for one in supporting), 3),
+        )
+
+
+def _overrules(new: _Evidence, old: _Evidence) -> bool:
+    """Whether later evidence replaces the status that holds so far."""
+    if old.assertion.status is Status.PRESENT and new.assertion.status is not Status.PRESENT:
+        return not new.resolved and new.strength is Strength.STATED
+    if new.assertion.status is Status.UNCERTAIN and old.assertion.status is not Status.UNCERTAIN:
+        return new.strength > old.strength
+    return new.strength >= old.strength or old.strength is Strength.WEAK
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A symptom that the doctor asked after."""
+
+    concept: Concept
+    span: Span
+    experiencer: Experiencer
+    denied: bool
+    "Asked in the negative ('you haven't had a fever?'), so that yes and no both deny."
+    kind: Kind
+    past: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """A sentence with its place and speaker."""
+
+    sentence: Sentence
+    turn: Turn
+    doctor: bool
+    certainty: float
+    "Factor on the confidence: of the speaker's role and of the recognised words."
+
+    def span(self, tokens: Sequence[Token]) -> Span:
+        """Where these tokens are in the turn."""
+        return Span(self.turn.id, tokens[0].word, tokens[-1].word)
+
+    def mention_span(self, mention: Mention) -> Span:
+        """Where the mention is in the turn."""
+        return self.span(self.sentence.tokens[mention.first : mention.last + 1])
+
+
+class LexicalExtractor:
+    """Findings by lexicon and rules, across turns. Not safe for use from several threads."""
+
+    def __init__(self, lexicon: Lexicon, rules: Rules, attributes: AttributeReader) -> None:
+        self._lexicon = lexicon
+        self._rules = rules
+        self._attributes = attributes
+        self._histories: dict[tuple[Concept, Experiencer], _History] = {}
+        self._open: list[_Question] = []
+        self._heard_since_open = 0
+        self._answered: list[_Question] = []
+        self._topic: _History | None = None
+        self._asked_attribute = ""
+        self._proxy = False
+        self._of_other = False
+        self._turns = 0
+
+    def update(self, turn: Turn) -> tuple[Finding, ...]:
+        """Take the next turn and return all findings so far, in order of first mention."""
+        if not turn.to_assistant:
+            self._turns += 1
+            self._hear(turn)
+        return tuple(f for history in self._histories.values() for f in history.findings())
+
+    def _hear(self, turn: Turn) -> None:
+        tokens = tokenize(word.text for word in turn.words)
+        sentences = split(tokens, self._rules)
+        fresh = True
+        for tokens in sentences:
+            sentence = self._rules.read(tokens, self._lexicon.mentions(tokens))
+            doctor = self._is_doctor(turn.speaker, sentence)
+            certainty = _UNKNOWN_SPEAKER if _role(turn.speaker) is None else 1.0
+            words = [turn.words[token.word].probability for token in tokens]
+            heard = _Heard(sentence, turn, doctor, certainty * sum(words) / len(words))
+            if doctor:
+                self._hear_doctor(heard, fresh)
+            else:
+                self._hear_patient(heard)
+            fresh = False
+        if sentences and _role(turn.speaker) != "doctor":
+            self._heard_since_open += 1
+
+    def _is_doctor(self, speaker: str, sentence: Sentence) -> bool:
+        """By the label, else by the words: who asks, or says 'you', is taken for the doctor."""
+        role = _role(speaker)
+        if role is not None:
+            return role == "doctor"
+        words = {token.text for token in sentence.tokens}
+        if words & {"i", "ive", "im", "my", "me"}:
+            return False
+        if sentence.asked:
+            return True
+        if sentence.reply is not None and self._open:
+            return False
+        return bool(words & {"you", "your", "youre", "youve", "youll"})
+
+    # The doctor
+
+    def _hear_doctor(self, heard: _Heard, fresh: bool) -> None:
+        sentence = heard.sentence
+        if _is_echo(sentence) and self._open:
+            self._answer(Reply.NO, heard, Strength.WEAK)
+            return
+        if sentence.act is Act.STATEMENT:
+            self._recap(heard)
+            return
+        if self._heard_since_open and (sentence.mentions or self._heard_since_open >= 2):
+            self._open.clear()
+        self._asked_attribute = self._attributes.asked(sentence.tokens)
+        if sentence.act is Act.OPEN:
+            self._presuppose(heard)
+        elif sentence.mentions:
+            self._ask(heard)
+        elif not fresh and not sentence.has("attached"):
+            self._open = [replace(question, denied=True) for question in self._open[:0]]
+
+    def _ask(self, heard: _Heard) -> None:
+        """Open a question for each symptom asked after; an earlier unanswered one stays open."""
+        sentence = heard.sentence
+        self._answered.clear()
+        if not self._open:
+            self._heard_since_open = 0
+        for mention in sentence.mentions:
+            if sentence.has("anything_else", before=mention.first):
+                continue
+            if mention.kind is Kind.TOPIC and sentence.act is not Act.HOW_IS:
+                continue
+            concept = self._resolve(mention, sentence)
+            person = self._experiencer(sentence, mention)
+            history = self._histories.get((concept, person))
+            known = history is not None and history.status is Status.PRESENT
+            if history is not None and known and sentence.definite(mention):
+                self._topic = history
+                continue
+            question = _Question(
+                concept,
+                heard.mention_span(mention),
+                person,
+                sentence.negated(mention),
+                mention.kind,
+                sentence.has("past"),
+            )
+            self._open.append(question)
+        self._heard_since_open = 0
+
+    def _presuppose(self, heard: _Heard) -> None:
+        """'When did the cough start?': a cough is taken for granted."""
+        for mention in heard.sentence.mentions:
+            concept = self._resolve(mention, heard.sentence)
+            person = self._experiencer(heard.sentence, mention)
+            history = self._histories.get((concept, person))
+            if mention.kind is not Kind.SYMPTOM:
+                continue
+            if history is not None and history.status is Status.PRESENT:
+                self._topic = history
+                self._note(heard, concept, person, Status.PRESENT, Strength.WEAK, mention)
+
+    def _recap(self, heard: _Heard) -> None:
+        """A doctor's statement: a recap of what the patient has, else advice or explanation."""
+        sentence = heard.sentence
+        for mention in sentence.mentions:
+            if mention.kind is Kind.TOPIC:
+                continue
+            concept = self._resolve(mention, sentence)
+            person = self._experiencer(sentence, mention)
+            history = self._histories.get((concept, person))
+            status = Status.HYPOTHETICAL
+            recap = sentence.has("recap", before=mention.first + 1)
+            if recap and not sentence.has("hypothetical", before=mention.first):
+                status = sentence.assertion(mention).status
+            elif history is not None and not sentence.has("hypothetical"):
+                said = sentence.assertion(mention).status
+                status = said if said is history.status else status
+            elif not sentence.has("hypothetical") and sentence.negated(mention):
+                status = Status.ABSENT
+            self._note(heard, concept, person, status, Strength.WEAK, mention)
+            if recap and status in (Status.PRESENT, Status.ABSENT):
+                self._topic = self._histories[concept, person]
+
+    # The patient
+
+    def _hear_patient(self, heard: _Heard) -> None:
+        sentence = heard.sentence
+        self._listen_for_proxy(sentence)
+        if sentence.asked and sentence.act is not Act.STATEMENT and self._asks_back(sentence):
+            return
+        questions = list(self._open)
+        stated = self._tell(heard)
+        if questions:
+            self._reply(heard, questions, stated)
+        elif self._answered and not stated:
+            self._correct(heard)
+        if self._topic is not None:
+            found = self._attributes.read(sentence.tokens, self._asked_attribute)
+            for name, value in found.items():
+                self._topic.attributes.setdefault(name, value)
+            self._asked_attribute = "" if found else self._asked_attribute
+
+    def _asks_back(self, sentence: Sentence) -> bool:
+        """A patient's own question ('could it be a fever?') tells nothing."""
+        words = {token.text for token in sentence.tokens[:3]}
+        return bool(words & {"could", "can", "should", "will", "would", "what", "do", "is", "how"})
+
+    def _tell(self, heard: _Heard) -> list[Concept]:
+        """Note what the patient says of each symptom that they name; returns the symptoms."""
+        sentence = heard.sentence
+        told: list[Concept] = []
+        for mention in sentence.mentions:
+            if mention.kind is Kind.TOPIC:
+                continue
+            concept = self._resolve(mention, sentence)
+            person = self._experiencer(sentence, mention)
+            status = sentence.assertion(mention).status
+            self._note(heard, concept, person, status, Strength.STATED, mention)
+            told.append(concept)
+            if person is Experiencer.PATIENT and status is Status.PRESENT:
+                self._topic = self._histories[concept, person]
+        self._of_other = any(
+            sentence.experiencer(mention) is Experiencer.OTHER for mention in sentence.mentions
+        )
+        return told
+
+    def _reply(
+        self, heard: _Heard, questions: Sequence[_Question], told: Sequence[Concept]
+    ) -> None:
+        """Answer the open questions that the sentence did not answer by name."""
+        reply = heard.sentence.reply
+        for question in questions:
+            if question.concept in told:
+                self._note_question(question)
+        if reply is None or (reply is Reply.DETAIL and told):
+            self._open = [question for question in questions if question.concept not in told]
+            return
+        partial = any(question.concept in told for question in questions)
+        self._open = [question for question in questions if question.concept not in told]
+        if partial and reply not in (Reply.NO, Reply.UNSURE):
+            self._open.clear()  # 'Yes, the chills': of the rest nothing was said
+            return
+        if told and not partial and reply is Reply.DETAIL:
+            return
+        weak = reply is Reply.DETAIL or len(self._open) > 2 and reply is Reply.YES
+        self._answer(reply, heard, Strength.WEAK if weak else Strength.ANSWERED)
+
+    def _answer(self, reply: Reply, heard: _Heard, strength: Strength) -> None:
+        """Note the reply for every open question, and close them."""
+        tokens = heard.sentence.tokens
+        for question in self._open:
+            status = _answered_status(question, reply)
+            if status is None:
+                continue
+            said = _Evidence(
+                Assertion(status, question.experiencer),
+                strength,
+                (question.span, heard.span(tokens)),
+                _CONFIDENCE[strength] * heard.certainty,
+            )
+            history = self._history(question.concept, question.experiencer)
+            history.evidence.append(said)
+            if status is Status.PRESENT and question.experiencer is Experiencer.PATIENT:
+                self._topic = history
+        self._answered, self._open = self._open, []
+
+    def _correct(self, heard: _Heard) -> None:
+        """'No. Well, actually, a bit.' takes the last answer back."""
+        sentence = heard.sentence
+        if not sentence.has("correction") or len(self._answered) != 1:
+            return
+        first = min(start for start, _ in sentence.cues["correction"])
+        if first > 1 or sentence.reply not in (Reply.YES, Reply.DETAIL, Reply.UNSURE):
+            return
+        self._open, self._answered = self._answered, []
+        self._answer(Reply.YES, heard, Strength.STATED)
+
+    def _listen_for_proxy(self, sentence: Sentence) -> None:
+        """A parent who opens with 'my son has ...' speaks for the patient."""
+        if self._turns <= _OPENING_TURNS and sentence.has("proxy"):
+            self._proxy = True
+
+    # What both share
+
+    def _experiencer(self, sentence: Sentence, mention: Mention) -> Experiencer:
+        person = sentence.experiencer(mention)
+        if self._proxy and sentence.has("child"):
+            return Experiencer.PATIENT
+        if self._of_other and not self._proxy and sentence.starts_with("she", "he", "they"):
+            return Experiencer.OTHER
+        return person
+
+    def _resolve(self, mention: Mention, sentence: Sentence) -> Concept:
+        """The concept meant: bare 'pain' is the pain that the conversation is about."""
+        if mention.concept.display != "pain" or len(mention.tokens) > 1:
+            return mention.concept
+        pains = [
+            history
+            for history in self._histories.values()
+            if history.status is Status.PRESENT and _is_pain(history.concept)
+        ]
+        if self._topic in pains and self._topic is not None:
+            return self._topic.concept
+        return pains[-1].concept if pains else mention.concept
+
+    def _history(self, concept: Concept, person: Experiencer) -> _History:
+        return self._histories.setdefault((concept, person), _History(concept, person))
+
+    def _note(
+        self,
+        heard: _Heard,
+        concept: Concept,
+        person: Experiencer,
+        status: Status,
+        strength: Strength,
+        mention: Mention,
+    ) -> None:
+        evidence = _Evidence(
+            Assertion(status, person),
+            strength,
+            (heard.mention_span(mention),),
+            _CONFIDENCE[strength] * heard.certainty,
+            heard.sentence.has("resolved"),
+        )
+        self._history(concept, person).evidence.append(evidence)
+
+    def _note_question(self, question: _Question) -> None:
+        """Put the question before the answer that named its symptom."""
+        history = self._histories.get((question.concept, question.experiencer))
+        if history is not None:
+            last = history.evidence[-1]
+            history.evidence[-1] = replace(last, spans=(question.span, *last.spans))
+
+
+def _answered_status(question: _Question, reply: Reply) -> Status | None:
+    """What a reply says of the symptom; None if nothing."""
+    if reply is Reply.UNSURE:
+        return Status.UNCERTAIN
+    if question.kind is Kind.TOPIC:
+        return {Reply.GOOD: Status.ABSENT, Reply.BAD: Status.PRESENT}.get(reply)
+    if question.kind is Kind.NORMAL:
+        well = reply in (Reply.YES, Reply.GOOD, Reply.DETAIL)
+        return Status.PRESENT if well == question.denied else Status.ABSENT
+    if reply in (Reply.NO, Reply.GOOD) or question.denied:
+        return Status.ABSENT
+    return Status.PAST if question.past else Status.PRESENT
+
+
+def _role(speaker: str) -> str | None:
+    """doctor or patient; None where the label does not tell."""
+    known = {"doctor": "doctor", "clinician": "doctor", "patient": "patient", "parent": "patient"}
+    return known.get(speaker.lower())
+
+
+def _is_echo(sentence: Sentence) -> bool:
+    """The doctor's 'No. OK.' after a question: an answer that was seen or heard by them alone."""
+    return sentence.starts_with("no", "none", "nope") and len(sentence.tokens) <= 2
+
+
+def _is_pain(concept: Concept) -> bool:
+    name = concept.display
+    return name.endswith((" pain", "ache", "sore throat"))
