@@ -19,7 +19,7 @@ def main(recording: str, picture: str = "docs/session.svg") -> None:
     loop = live.build(Settings(), input=recording, output="none", pace="realtime")
     moment = (loop.encounter, loop.status)
 
-    def observe(event: live.Event) -> None:
+    def observe(_: live.Event) -> None:
         nonlocal moment
         if loop.status.committed and loop.status.recording:
             moment = (copy.deepcopy(loop.encounter), loop.status)
