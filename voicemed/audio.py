@@ -97,33 +97,20 @@ def read_blocks(
     by default to the log. Raises AudioFileError for a file from which nothing can be decoded, and
     for a channel that it does not have.
     """
-    length = max(1, round(block * sample_rate))
-    waiting: list[Samples] = []
-    ready = 0
-    position = 0
+    framer = Framer(max(1, round(block * sample_rate)), sample_rate)
     with _opened(path) as (container, stream):
         info = _info(container, stream)
         if channel is not None and not 0 <= channel < info.channels:
             raise AudioFileError(
                 f"{path}: has no channel {channel}: its channels are 0 to {info.channels - 1}"
             )
-        damage = _Damage(container.format.name)
+        damage = _Damage(container, stream)
         for samples in _resampled(_decoded(container, stream, channel, damage), sample_rate):
-            waiting.append(samples)
-            ready += samples.size
-            if ready < length:
-                continue
-            whole = np.concatenate(waiting)
-            for begin in range(0, ready - length + 1, length):
-                yield AudioChunk(whole[begin : begin + length], sample_rate, position / sample_rate)
-                position += length
-            waiting = [whole[ready - ready % length :]]
-            ready %= length
-        if position + ready == 0:
-            raise AudioFileError(f"{path}: {damage.nothing_decoded()}")
-        if ready:
-            yield AudioChunk(np.concatenate(waiting), sample_rate, position / sample_rate)
-    missing = damage.missing(info, (position + ready) / sample_rate)
+            yield from framer.frames(samples)
+        yield from framer.rest()
+    if framer.now == 0:
+        raise AudioFileError(f"{path}: {damage.nothing_decoded()}")
+    missing = damage.missing(info, framer.now)
     if missing:
         (on_damage or _log.warning)(f"{path}: {missing}")
 
@@ -156,6 +143,47 @@ class Resampler:
         resampled: Samples = self._stream.resample_chunk(np.ascontiguousarray(samples), last=last)
         np.clip(resampled, -1.0, 1.0, out=resampled)  # the filter overshoots at full scale
         return resampled
+
+
+class Framer:
+    """Cuts a stream of sound into chunks of the same length, and keeps the time."""
+
+    def __init__(self, size: int, sample_rate: int = SAMPLE_RATE) -> None:
+        self._size = size
+        self._sample_rate = sample_rate
+        self._waiting: list[Samples] = []
+        self._waiting_samples = 0
+        self._position = 0
+
+    @property
+    def now(self) -> Seconds:
+        """Where the next chunk will start."""
+        return self._position / self._sample_rate
+
+    def frames(self, samples: Samples) -> list[AudioChunk]:
+        """The chunks that are complete with these samples."""
+        self._waiting.append(samples)
+        self._waiting_samples += samples.size
+        if self._waiting_samples < self._size:
+            return []
+        whole = np.concatenate(self._waiting)
+        complete = whole.size - whole.size % self._size
+        self._waiting = [whole[complete:]]
+        self._waiting_samples = whole.size - complete
+        return [self._chunk(frame) for frame in whole[:complete].reshape(-1, self._size)]
+
+    def rest(self) -> list[AudioChunk]:
+        """What is left, as one shorter chunk, if anything."""
+        if self._waiting_samples == 0:
+            return []
+        rest = np.concatenate(self._waiting)
+        self._waiting, self._waiting_samples = [], 0
+        return [self._chunk(rest)]
+
+    def _chunk(self, samples: Samples) -> AudioChunk:
+        chunk = AudioChunk(samples, self._sample_rate, self.now)
+        self._position += samples.size
+        return chunk
 
 
 class WavWriter:
@@ -229,13 +257,13 @@ class WavWriter:
 class _Damage:
     """What went wrong while a recording was decoded."""
 
-    # Formats whose duration is only guessed from the bit rate: a difference to it says nothing.
-    _GUESSED = frozenset({"aac", "amr"})
-
-    def __init__(self, container_format: str) -> None:
+    def __init__(self, container: InputContainer, stream: AudioStream) -> None:
         self.packets = 0
         self.stopped = False
-        self._guessed = container_format in self._GUESSED
+        # Not where it is guessed from the bit rate, nor where it may be that of the pictures.
+        self._duration_is_known = container.format.name not in {"aac", "amr"} and (
+            stream.duration is not None or len(container.streams) == 1
+        )
 
     def nothing_decoded(self) -> str:
         if self.packets or self.stopped:
@@ -245,8 +273,8 @@ class _Damage:
     def missing(self, info: AudioInfo, decoded: Seconds) -> str:
         """One line about what could not be decoded; empty where all is well."""
         short = (
-            info.duration is not None
-            and not self._guessed
+            self._duration_is_known
+            and info.duration is not None
             and decoded < info.duration - max(0.5, 0.01 * info.duration)
         )
         if short or self.stopped:
@@ -370,12 +398,12 @@ def _one_channel(frames: list[AudioFrame], channel: int | None) -> Samples:
     channels = data if form.is_planar else data.reshape(-1, layout).T
     if channel is not None:  # a track may lose a channel in its middle
         channels = channels[min(channel, layout - 1)][np.newaxis]
-    samples: NDArray[np.float32] = channels.astype(np.float32)
     name = form.name.removesuffix("p")
+    samples: NDArray[np.float32]
     if name in {"flt", "dbl"}:  # may hold anything
-        samples = np.nan_to_num(np.clip(samples, -1.0, 1.0), copy=False)
+        samples = np.nan_to_num(np.clip(channels, -1.0, 1.0)).astype(np.float32)
     else:
-        samples = (samples - _ZERO.get(name, 0)) / _FULL_SCALE[name]
+        samples = (channels.astype(np.float32) - _ZERO.get(name, 0.0)) / _FULL_SCALE[name]
     mono: Samples = samples[0] if len(samples) == 1 else samples.mean(axis=0)
     return mono
 

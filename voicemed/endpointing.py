@@ -97,10 +97,10 @@ class Endpointer:
     sound around the speech down.
     """
 
-    # Sound kept after the last window of speech: final consonants are soft.
     _TAIL: Seconds = 0.2
-    # Speech goes on down to this much below the threshold, as in Silero's get_speech_timestamps.
+    "Sound kept after the last window of speech: final consonants are soft."
     _HYSTERESIS = 0.15
+    "Speech goes on down to this much below the threshold, as in Silero's get_speech_timestamps."
 
     def __init__(self, settings: EndpointingSettings, window: int) -> None:
         self._window = window

@@ -19,7 +19,16 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from voicemed.audio import SAMPLE_RATE, AudioChunk, Resampler, Samples, Seconds, probe, read_blocks
+from voicemed.audio import (
+    SAMPLE_RATE,
+    AudioChunk,
+    Framer,
+    Resampler,
+    Samples,
+    Seconds,
+    probe,
+    read_blocks,
+)
 from voicemed.errors import DeviceError
 
 BLOCK = 512
@@ -165,7 +174,7 @@ class Microphone:
         self._skipped = 0  # frames dropped since the last block in the queue; the callback's own
         self._closing = threading.Event()
         self._resampler = Resampler(self._format.sample_rate, SAMPLE_RATE)
-        self._framer = _Framer()
+        self._framer = Framer(BLOCK)
         self._all_zero: Seconds = 0.0
 
     def events(self) -> Iterator[SourceEvent]:
@@ -339,7 +348,7 @@ class FileSource:
     def events(self) -> Iterator[SourceEvent]:
         """Chunks of 512 samples, the last one shorter; each when its last sample has been heard."""
         began = self._clock()
-        framer = _Framer()
+        framer = Framer(BLOCK)
         for piece in read_blocks(self._path, block=self._READ_AHEAD):
             for chunk in [*framer.frames(piece.samples), *framer.rest()]:
                 if self._pace == "realtime":
@@ -373,37 +382,6 @@ class _Format:
     sample_rate: int
     "Hz."
     channels: int
-
-
-class _Framer:
-    """Cuts sound at 16 kHz into chunks of 512 samples, and keeps the time."""
-
-    def __init__(self) -> None:
-        self._waiting = _NOTHING
-        self._position = 0
-
-    @property
-    def now(self) -> Seconds:
-        """The time of the next chunk."""
-        return self._position / SAMPLE_RATE
-
-    def frames(self, samples: Samples) -> Iterator[AudioChunk]:
-        """The chunks that are complete with these samples."""
-        self._waiting = np.concatenate([self._waiting, samples])
-        while self._waiting.size >= BLOCK:
-            chunk, self._waiting = self._waiting[:BLOCK], self._waiting[BLOCK:]
-            yield self._chunk(chunk)
-
-    def rest(self) -> Iterator[AudioChunk]:
-        """What is left, as a shorter chunk."""
-        if self._waiting.size:
-            chunk, self._waiting = self._waiting, self._waiting[:0]
-            yield self._chunk(chunk)
-
-    def _chunk(self, samples: Samples) -> AudioChunk:
-        chunk = AudioChunk(samples, SAMPLE_RATE, self.now)
-        self._position += samples.size
-        return chunk
 
 
 def _choose(wanted: str) -> DeviceInfo:
