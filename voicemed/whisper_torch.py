@@ -124,7 +124,7 @@ class TorchDecoder:
         """Take a model that is on its device and in its precision; `load` makes one."""
         import torch
 
-        self.name = f"{name} (openai-whisper)"
+        self.name = f"{name} · PyTorch"
         self.device = model.device.type
         self._model = model
         self._fp16 = model.encoder.conv1.weight.dtype == torch.float16
@@ -291,8 +291,8 @@ class TorchDecoder:
         once; openai-whisper's `timing.find_alignment` encodes again, one utterance at a time.
 
         Returns the scores of cross-attention before the softmax [utterance, alignment head, token,
-        encoder position], and the logits [utterance, token, vocabulary]. The first token of each is
-        <|notimestamps|>, from which the first of the text is predicted.
+        encoder position], and the logits [utterance, token, vocabulary]. Tokens are those of the
+        start of transcript, <|notimestamps|>, the text, the end of text, and padding.
         """
         import torch
 
@@ -300,7 +300,7 @@ class TorchDecoder:
         for layer, head in self._model.alignment_heads.indices().T.tolist():
             heads.setdefault(layer, []).append(head)
         sequences = [
-            torch.tensor([*tokenizer.sot_sequence_including_notimestamps, *text])
+            torch.tensor([*tokenizer.sot_sequence_including_notimestamps, *text, tokenizer.eot])
             for tokenizer, text in zip(tokenizers, texts, strict=True)
         ]
         # Later tokens do not act on earlier ones: the padding changes nothing.
@@ -308,8 +308,7 @@ class TorchDecoder:
         features = torch.stack([result.audio_features for result in results])
         with _recorded_attention(self._model, heads) as recorded:
             logits = self._model.decoder(tokens, features)
-        start = len(tokenizers[0].sot_sequence)
-        return torch.cat(recorded, dim=1)[:, :, start:], logits[:, start:]
+        return torch.cat(recorded, dim=1), logits
 
 
 class LogMel:
@@ -393,8 +392,8 @@ def _align(
     Args:
         tokenizer: of the text's language.
         tokens: the text.
-        scores: of cross-attention [head, 1 + tokens or more, encoder position].
-        logits: [tokens or more, vocabulary], the first predicting the first token.
+        scores: of cross-attention, as `_reread` returns them [head, token, encoder position].
+        logits: [token, vocabulary], likewise.
         duration: of the utterance; the window goes on with silence, which is not looked at.
     """
     import torch
@@ -403,14 +402,16 @@ def _align(
     spellings, word_tokens = tokenizer.split_to_word_tokens([*tokens, tokenizer.eot])
     if len(spellings) <= 1:
         return ()
-    positions = max(1, int(duration / POSITION))
-    # One row more than tokens: in the last one the last word ends.
-    weights = scores[:, : len(tokens) + 1, :positions].softmax(dim=-1)
+    # The text is predicted from the tokens start … end - 1, the end of text from the token `end`.
+    start = len(tokenizer.sot_sequence)
+    end = start + len(tokens)
+    positions = max(1, round(duration / POSITION))
+    weights = scores[:, : end + 2, :positions].softmax(dim=-1)
     std, mean = torch.std_mean(weights, dim=-2, keepdim=True, unbiased=False)
     weights = _median_filter((weights - mean) / std).mean(dim=0).nan_to_num()
-    rows, columns = dtw_cpu(-weights.double().cpu().numpy())
+    rows, columns = dtw_cpu(-weights[start : end + 1].double().cpu().numpy())
     entered = columns[np.diff(rows, prepend=-1) > 0] * POSITION  # each row, in seconds
-    probabilities = logits[: len(tokens), : tokenizer.eot].softmax(dim=-1)
+    probabilities = logits[start:end, : tokenizer.eot].softmax(dim=-1)
     chosen = probabilities[range(len(tokens)), tokens].cpu().numpy()
 
     bounds = np.cumsum([0, *(len(part) for part in word_tokens[:-1])])
@@ -451,13 +452,14 @@ def load(name_or_path: str | Path, device: Literal["auto", "cpu", "cuda"] = "aut
     """Load a model: on a GPU in fp16, on the CPU in fp32.
 
     Args:
-        name_or_path: a folder with a CTranslate2 Whisper, an openai-whisper checkpoint (.pt), or a
-            name of openai-whisper's own list, which it downloads into its cache and checks against
-            the sha256 in its source. Checkpoints are read as tensors only, nothing in them is run.
+        name_or_path: a folder with a CTranslate2 Whisper (verified before, see weights.py), an
+            openai-whisper checkpoint (.pt), or a name of openai-whisper's own list, which it
+            downloads into its cache and checks against the sha256 in its source. Checkpoints are
+            read as tensors only, nothing in them is run.
         device: auto takes a GPU where torch sees one.
 
     Raises:
-        EngineError: torch or openai-whisper is not installed, or cuda was asked for without a GPU.
+        EngineError: torch or openai-whisper is not installed, or the GPU cannot be used.
         ModelMissing: there is no such folder, file or name.
         ModelDamaged: the file is cut short, or is no Whisper model.
         DownloadError: the checkpoint could not be fetched.
@@ -479,9 +481,14 @@ def load(name_or_path: str | Path, device: Literal["auto", "cpu", "cuda"] = "aut
         model = _load_by_name(str(name_or_path))
     if device == "cuda":
         halve(model)
+    try:
+        decoder = TorchDecoder(model.to(device), path.name)
+    except RuntimeError as error:  # out of memory, or a driver that does not fit
+        reason = str(error).partition("\n")[0]
+        raise EngineError(f"{path.name} cannot be put on {device}: {reason}") from error
     # numba compiles it on first use, for 2 s: here rather than during the first utterance.
     dtw_cpu(np.zeros((1, 1)))
-    return TorchDecoder(model.to(device), path.name)
+    return decoder
 
 
 def halve(model: Whisper) -> None:
