@@ -139,7 +139,7 @@ def test_stop_fades_out_within_one_block_and_drops_the_rest(portaudio: FakePortA
         pytest.fail("asked for more after the stop")
 
     speaker.play(chunks(), begun.set)
-    left = portaudio.left
+    left = np.trim_zeros(portaudio.left, "f")  # the device runs a block or two ahead
     assert len(left) < 20 * RATE
     assert left[-1] == 0.0
     fade = left[-RATE // 100 :]
