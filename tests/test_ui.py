@@ -204,6 +204,13 @@ def test_no_terminal_is_too_small(width: int, height: int) -> None:
     )
 
 
+def test_a_warning_shows_on_the_smallest_terminal() -> None:
+    loop = ScriptedLoop()
+    loop.change(warning="microphone lost")
+    view = ui.session_view(loop.encounter, loop.status, width=30, height=5)
+    assert cells(view, 30, 5)[-1].strip() == "microphone lost"
+
+
 def test_control_characters_do_not_reach_the_terminal() -> None:
     loop = ScriptedLoop()
     loop.change(input_name="evil\x1b[2Jname\n", warning="\x07bell", reply="a\x9bb")
@@ -377,9 +384,11 @@ def test_the_dictation_screen_shows_the_note(terminal: PseudoTerminal) -> None:
     loop = ScriptedLoop()
     with terminal.as_stdio(), ui.follow_dictation(loop, Note()) as observe:
         observe(loop.change(committed=" No", tentative=" fe"))
+        terminal.press(b" q")
         observe(loop.add(turn(1, "Cough", start=0)))
     shown = terminal.shown()
     assert "Cough for three days." in shown
+    assert loop.calls == ["close"]
 
 
 def test_dictation_in_a_pipe_shows_warnings_and_then_the_note(

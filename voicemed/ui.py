@@ -144,30 +144,13 @@ def session_view(
     encounter: Encounter, status: LiveStatus, *, width: int, height: int
 ) -> RenderableType:
     """The session as it stands, for a screen of this many columns and rows."""
+    meter = _meter(status, width)
     transcript = _Tail(_transcript(encounter.turns[-height:], status))
-    if height < 10 or width < 40:
-        rows = [Layout(_meter(status, width), size=1), Layout(transcript)]
-        return _column(rows)
-    table = _findings(encounter, edge=None, expand=True)
-    panes = [
-        Layout(_pane(transcript, "Transcript")),
-        Layout(_pane(_Tail(table, keep=1), f"Findings: {len(encounter.findings)}")),
-    ]
-    body = Layout()
-    if width >= WIDE:
-        panes[1].size = max(44, width * 2 // 5)
-        body.split_row(*panes)
-    else:
-        panes[1].size = min(_lines(table, width - 4) + 2, max(4, (height - 5) // 2))
-        body.split_column(*panes)
-    return _column(
-        [
-            Layout(_meter(status, width), size=1),
-            Layout(_engine_line(encounter, status), size=1),
-            body,
-            *(Layout(line, size=1) for line in _foot(status, width)),
-        ]
-    )
+    if height < 10 or width < 40:  # room for the words and for what is wrong
+        return _rows([meter], transcript, _warning(status, width)[:1])
+    panes = _panes(encounter, transcript, width=width, height=height)
+    foot = [*_warning(status, width), *_reply(status), _one_line(_session_keys(status))]
+    return _rows([meter, _engine_line(encounter, status)], panes, foot)
 
 
 def session_svg(
@@ -212,16 +195,27 @@ def follow_session(loop: LiveLoop) -> Iterator[Callable[[Event], None]]:
     def view(width: int, height: int) -> RenderableType:
         return session_view(loop.encounter, loop.status, width=width, height=height)
 
-    with Screen(loop, view) as screen:
+    def press(key: str) -> None:
+        if loop.status.speaking:
+            loop.stop_speaking()
+        elif key == " ":
+            loop.address()
+        if key in ("q", "Q"):
+            loop.close()
+
+    with Screen(view, press) as screen:
         yield screen.observe
 
 
 class Screen:
-    """Redraws a view in the terminal's alternate screen and hands single keys to the loop."""
+    """Redraws a view in the terminal's alternate screen, and takes single keys."""
 
-    def __init__(self, loop: LiveLoop, view: Callable[[int, int], RenderableType]) -> None:
-        self._loop = loop
+    def __init__(
+        self, view: Callable[[int, int], RenderableType], press: Callable[[str], None]
+    ) -> None:
+        """`view` draws for so many columns and rows; `press` is called with each key."""
         self._view = view
+        self._press = press
         self._console = make_console()
         # No thread of rich's own: only live.py starts threads.
         self._live = Live(console=self._console, screen=True, auto_refresh=False)
@@ -256,14 +250,6 @@ class Screen:
         due = time.monotonic() - self._drawn >= FRAME
         if due or not isinstance(event, StatusChanged):
             self._draw()
-
-    def _press(self, key: str) -> None:
-        if self._loop.status.speaking:
-            self._loop.stop_speaking()
-        elif key == " ":
-            self._loop.address()
-        if key in ("q", "Q"):
-            self._loop.close()
 
     def _draw(self) -> None:
         size = self._console.size
@@ -329,10 +315,32 @@ def _edge(console: Console) -> box.Box | None:
     return box.SIMPLE_HEAD if console.is_terminal else None
 
 
-def _column(rows: Sequence[Layout]) -> Layout:
+def _rows(head: Sequence[Text], body: RenderableType, foot: Sequence[Text]) -> Layout:
+    """Single lines above and below a body that takes the rest of the screen."""
     layout = Layout()
-    layout.split_column(*rows)
+    layout.split_column(
+        *(Layout(line, size=1) for line in head),
+        Layout(body),
+        *(Layout(line, size=1) for line in foot),
+    )
     return layout
+
+
+def _panes(
+    encounter: Encounter, transcript: RenderableType, *, width: int, height: int
+) -> RenderableType:
+    """Transcript and findings: side by side where the screen is wide, else one above the other."""
+    table = _findings(encounter, edge=None, expand=True)
+    left = Layout(_pane(transcript, "Transcript"))
+    right = Layout(_pane(_Tail(table, keep=1), f"Findings: {len(encounter.findings)}"))
+    panes = Layout()
+    if width >= WIDE:
+        right.size = max(44, width * 2 // 5)
+        panes.split_row(left, right)
+    else:
+        right.size = min(_lines(table, width - 4) + 2, max(4, (height - 5) // 2))
+        panes.split_column(left, right)
+    return panes
 
 
 def _pane(content: RenderableType, title: str) -> Panel:
@@ -385,9 +393,9 @@ def _findings(encounter: Encounter, *, edge: box.Box | None, expand: bool = Fals
     return table
 
 
-def _meter(status: LiveStatus, width: int) -> RenderableType:
+def _meter(status: LiveStatus, width: int) -> Text:
     """One line: recording light, time, input level, and where the sound comes from."""
-    line = Text(no_wrap=True, overflow="ellipsis")
+    line = _one_line(Text())
     if status.speaking:
         line.append("◆ speaking ", style="bold magenta")
     elif status.recording:
@@ -404,30 +412,39 @@ def _meter(status: LiveStatus, width: int) -> RenderableType:
 
 
 def _engine_line(encounter: Encounter, status: LiveStatus) -> Text:
-    """One line: model, device, latency, and what was lost."""
-    line = Text(no_wrap=True, overflow="ellipsis", style="dim")
-    latency = "-" if status.latency is None else f"{status.latency:.2f} s"
-    line.append(f"{printable(status.model)} ({status.device})  latency {latency}  ")
-    if status.backlog >= 1:
-        line.append(f"behind {status.backlog:.0f} s  ", style="yellow")
+    """One line: what was not written down or lost, latency, model and device."""
+    line = _one_line(Text(style="dim"))
     dropped = encounter.dropped.total()
     line.append(f"dropped {dropped}  ", style="yellow" if dropped else "")
-    line.append(f"overflows {status.overflows}", style="bold red" if status.overflows else "")
-    return line
+    line.append(f"overflows {status.overflows}  ", style="bold red" if status.overflows else "")
+    if status.backlog >= 1:
+        line.append(f"behind {status.backlog:.0f} s  ", style="yellow")
+    latency = "-" if status.latency is None else f"{status.latency:.2f} s"
+    return line.append(f"latency {latency}  {printable(status.model)} ({status.device})")
 
 
-def _foot(status: LiveStatus, width: int) -> list[Text]:
-    """Up to four lines: the warning (at most two), the last reply, the keys."""
+def _warning(status: LiveStatus, width: int) -> list[Text]:
+    """The warning on at most two lines; none where all is well."""
     warning = Text(printable(status.warning), style="bold yellow")
-    lines = list(warning.wrap(_MEASURE, width))[:2] if warning else []
-    if status.reply:
-        lines.append(Text.assemble(("> ", "bold magenta"), printable(status.reply)))
+    return list(warning.wrap(_MEASURE, width))[:2] if warning else []
+
+
+def _reply(status: LiveStatus) -> list[Text]:
+    """A line with what the assistant said last; none before it spoke."""
+    line = _one_line(Text.assemble(("> ", "bold magenta"), printable(status.reply)))
+    return [line] if status.reply else []
+
+
+def _session_keys(status: LiveStatus) -> Text:
     keys = "any key: stop the voice" if status.speaking else "space: ask the assistant"
-    lines.append(Text(f"{keys}   q or Ctrl-C: end", style="dim"))
-    for line in lines:
-        line.no_wrap = True
-        line.overflow = "ellipsis"
-    return lines
+    return Text(f"{keys}   q or Ctrl-C: end", style="dim")
+
+
+def _one_line(text: Text) -> Text:
+    """The text, to be cut with an ellipsis where it does not fit."""
+    text.no_wrap = True
+    text.overflow = "ellipsis"
+    return text
 
 
 def _lines(content: RenderableType, width: int) -> int:
@@ -478,7 +495,11 @@ def follow_dictation(loop: LiveLoop, note: Note) -> Iterator[Callable[[Event], N
     def view(width: int, height: int) -> RenderableType:
         return dictation_view(note.text, loop.status, width=width, height=height)
 
-    with Screen(loop, view) as screen:
+    def press(key: str) -> None:
+        if key in ("q", "Q"):
+            loop.close()
+
+    with Screen(view, press) as screen:
         yield screen.observe
 
 
@@ -488,12 +509,10 @@ def dictation_view(note: str, status: LiveStatus, *, width: int, height: int) ->
     partial = _partial(status)
     if text and partial and not text.plain.endswith("\n"):
         text.append(" ")
-    rows = [Layout(_meter(status, width), size=1), Layout(_Tail(text.append_text(partial)))]
+    foot = _warning(status, width)
     if height >= 6:
-        warning = Text(printable(status.warning), style="bold yellow")
-        keys = Text("q or Ctrl-C: end", style="dim")
-        rows += [Layout(line, size=1) for line in (warning, keys)]
-    return _column(rows)
+        foot.append(Text("q or Ctrl-C: end", style="dim"))
+    return _rows([_meter(status, width)], _Tail(text.append_text(partial)), foot)
 
 
 def print_note(note: str) -> None:
@@ -715,11 +734,11 @@ def print_models(models: Iterable[ModelStatus]) -> None:
     """The models with size, licence and state; what is not right says why."""
     console = make_console()
     table = Table(box=_edge(console), pad_edge=False, header_style="dim")
-    table.add_column("model", overflow="fold")
+    table.add_column("model", no_wrap=True)
     table.add_column("size", justify="right", no_wrap=True)
     table.add_column("state", no_wrap=True)
-    table.add_column("licence", overflow="fold")
-    table.add_column("what it is", overflow="fold")
+    table.add_column("licence", no_wrap=True)
+    table.add_column("what it is", no_wrap=True)
     for status in models:
         model = status.model
         table.add_row(
