@@ -144,7 +144,6 @@ def test_a_session_in_a_pipe(make_loop: MakeLoop) -> None:
         "symptom  status   since      at",
         "cough    present  Monday  00:01",
         "2 turns, 1 finding",
-        "Spoken replies: replies.wav",
     ]
     assert loop.built_with == {
         "settings": Settings(),

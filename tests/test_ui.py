@@ -248,12 +248,16 @@ def test_the_picture_holds_the_session_and_loads_nothing(played: ScriptedLoop) -
 # -- lines in a pipe
 
 
-def test_a_pipe_gets_lines(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_pipe_gets_lines(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
     loop = ScriptedLoop()
     with ui.follow_session(loop) as observe:
         loop.run(observe)
     loop.encounter.dropped["repetition"] = 1
-    ui.print_session_end(ui.make_console(), loop.encounter, replies=Path("replies.wav"))
+    Path("replies.wav").touch()
+    ui.print_session_end(loop.encounter, output="replies.wav")
     out, err = capsys.readouterr()
     assert out == (
         "[00:01] patient: I have this headache\n"

@@ -176,8 +176,7 @@ def session(
         with ui.follow_session(loop) as observe:
             loop.run(observe)
     finally:
-        replies = None if output in ("speaker", "none") else Path(output)
-        ui.print_session_end(ui.make_console(), loop.encounter, replies=replies)
+        ui.print_session_end(loop.encounter, output=output)
 
 
 @_command("dictate")

@@ -51,8 +51,8 @@ if TYPE_CHECKING:
 
 WIDE = 100
 "Columns from which transcript and findings stand side by side."
-FRAME: Seconds = 0.1
-"The screen is redrawn at most this often while only the status changes."
+FRAME: Seconds = 0.2
+"Between two drawings while only the status changes: each takes Python 10 ms from other threads."
 SILENT = -60.0
 "dBFS at the left end of the level meter; the right end is 0."
 
@@ -171,8 +171,12 @@ def session_svg(
     return re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
 
 
-def print_session_end(console: Console, encounter: Encounter, *, replies: Path | None) -> None:
-    """What remains on the terminal when the session is over: findings and counts, not words."""
+def print_session_end(encounter: Encounter, *, output: str) -> None:
+    """What remains on the terminal when the session is over: findings and counts, not words.
+
+    `output` is where replies went: speaker, none or a WAV, which is there if something was said.
+    """
+    console = make_console()
     if encounter.findings:
         console.print(_findings(encounter, edge=_edge(console)))
     counts = [
@@ -181,8 +185,8 @@ def print_session_end(console: Console, encounter: Encounter, *, replies: Path |
         *(f"{count} dropped ({reason})" for reason, count in sorted(encounter.dropped.items())),
     ]
     console.print(", ".join(counts), soft_wrap=True)
-    if replies is not None:
-        console.print(f"Spoken replies: {printable(str(replies))}", soft_wrap=True)
+    if Path(output).is_file():
+        console.print(f"Spoken replies: {printable(output)}", soft_wrap=True)
 
 
 @contextmanager
