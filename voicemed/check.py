@@ -6,7 +6,6 @@ engines), since a list of installed packages does not tell whether a session wil
 
 from __future__ import annotations
 
-import math
 import os
 import platform
 import shutil
@@ -19,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from voicemed import config
-from voicemed.audio import AudioChunk, Samples, Seconds
+from voicemed.audio import SILENCE_DBFS, AudioChunk, Samples, Seconds, level_dbfs
 from voicemed.config import Settings
 from voicemed.errors import ConfigError, VoicemedError
 from voicemed.microphone import Source
@@ -113,7 +112,7 @@ def _microphone(settings: Settings) -> CheckResult:
     microphone = Microphone(settings.audio.input_device)
     level = _level(microphone)
     detail = f"{microphone.name}: {level:.0f} dBFS"
-    if level == -math.inf:
+    if level <= SILENCE_DBFS:
         detail = f"{microphone.name}: I can't hear anything"
         remedy = "unmute it, or choose another one of `voicemed devices`"
         return CheckResult("microphone", State.WARNING, detail, remedy)
@@ -124,15 +123,14 @@ def _microphone(settings: Settings) -> CheckResult:
 
 
 def _level(microphone: Source) -> float:
-    """The RMS level of its first second in dBFS; -inf for digital silence."""
-    heard: list[Samples] = [np.zeros(1, np.float32)]
+    """The RMS level of its first second in dBFS."""
+    heard: list[Samples] = [np.zeros(0, np.float32)]
     for event in microphone.events():
         if isinstance(event, AudioChunk):
             heard.append(event.samples)
         if not isinstance(event, AudioChunk) or event.start >= LISTEN:
             microphone.close()
-    power = float(np.mean(np.square(np.concatenate(heard))))
-    return 10 * math.log10(power) if power > 0 else -math.inf
+    return level_dbfs(np.concatenate(heard))
 
 
 def _loudspeaker(settings: Settings) -> CheckResult:

@@ -36,7 +36,7 @@ from rich.table import Table
 from rich.text import Text
 
 from voicemed.assertion import Experiencer, Status
-from voicemed.audio import Seconds
+from voicemed.audio import SILENCE_DBFS, Seconds
 from voicemed.encounter import Encounter
 from voicemed.live import Event, LiveLoop, LiveStatus, Replied, StatusChanged, TurnAdded
 from voicemed.symptoms import Finding
@@ -53,7 +53,7 @@ WIDE = 100
 "Columns from which transcript and findings stand side by side."
 FRAME: Seconds = 0.2
 "Between two drawings while only the status changes: each takes Python 10 ms from other threads."
-SILENT = -60.0
+METER_LOW = -60.0
 "dBFS at the left end of the level meter; the right end is 0."
 
 STATUS_STYLES = {
@@ -185,7 +185,7 @@ def print_session_end(encounter: Encounter, *, output: str) -> None:
         *(f"{count} dropped ({reason})" for reason, count in sorted(encounter.dropped.items())),
     ]
     console.print(", ".join(counts), soft_wrap=True)
-    if Path(output).is_file():
+    if output not in ("speaker", "none") and Path(output).is_file():
         console.print(f"Spoken replies: {printable(output)}", soft_wrap=True)
 
 
@@ -408,10 +408,10 @@ def _meter(status: LiveStatus, width: int) -> Text:
         line.append("○ idle ", style="dim")
     line.append(clock(status.elapsed) + "  ")
     cells = max(4, min(20, width // 5))
-    lit = round(cells * min(1.0, max(0.0, 1 - status.level / SILENT)))
+    lit = round(cells * min(1.0, max(0.0, 1 - status.level / METER_LOW)))
     style = "red" if status.level > -3 else "yellow" if status.level > -12 else "green"
     line.append("■" * lit, style=style).append("·" * (cells - lit), style="dim")
-    line.append(f" {status.level:4.0f} dB  " if status.level > -100 else "  silent  ")
+    line.append(f" {status.level:4.0f} dB  " if status.level > SILENCE_DBFS else "  silent  ")
     return line.append(printable(status.input_name), style="dim")
 
 
