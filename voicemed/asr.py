@@ -1,12 +1,33 @@
-"""Speech recognition: the protocol, the guard against invented text, partial hypotheses."""
+"""Speech recognition: the protocol, the guard against invented text, partial hypotheses.
+
+Whisper writes fluent sentences about silence and loops on what it has just said.
+`GuardedRecognizer` stands between an engine's decoder and the rest: it gates what is not speech,
+looks at each hypothesis for the marks of invented text, has a suspicious one decoded again with
+more care (the full encoder window, beam search), and only then rejects it, with the reason, so
+that it can be counted and shown.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import re
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
+import numpy as np
+
+from voicemed.audio import SAMPLE_RATE, Samples, Seconds, level_dbfs
+from voicemed.config import RecognitionSettings
 from voicemed.endpointing import Utterance
-from voicemed.transcript import Segment
+from voicemed.transcript import Segment, Word
+from voicemed.weights import locate
+
+MAX_UTTERANCE: Seconds = 29.5
+"Whisper hears at most 30 s at once; a longer utterance would lose its end."
 
 
 class Recognizer(Protocol):
@@ -18,7 +39,352 @@ class Recognizer(Protocol):
     "cpu or cuda."
 
     def transcribe(
-        self, utterances: Sequence[Utterance], *, language: str | None, prompt: str = ""
+        self,
+        utterances: Sequence[Utterance],
+        *,
+        language: str | None,
+        prompt: str = "",
+        prefix: str = "",
     ) -> list[list[Segment]]:
-        """One list of segments for each utterance; rejected ones carry the reason."""
+        """Recognise utterances of at most MAX_UTTERANCE seconds, together where that is faster.
+
+        language: ISO 639-1 code, or None to detect it for each utterance.
+        prompt: names and terms to favour; never itself part of the result.
+        prefix: words that the text of each utterance is known to begin with; they are part of the
+            result. (While somebody speaks, the committed words of the growing utterance.)
+
+        Returns one list of segments for each utterance, empty where there was nothing to hear;
+        segments with `rejected` set carry text that is not to be shown. Raises EngineError if the
+        engine fails.
+        """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """What a decoder reads from one stretch of sound, before anybody has judged it."""
+
+    text: str
+    words: tuple[Word, ...]
+    "Times relative to the first sample; empty if no word times were asked for."
+    tokens: int
+    "Of text, the prefix not counted."
+    avg_logprob: float
+    "Mean over the tokens, end of text included (natural logarithm)."
+    no_speech_prob: float
+    language: str
+    "ISO 639-1."
+
+
+class Decoder(Protocol):
+    """A Whisper engine: sound in, hypotheses out."""
+
+    name: str
+    device: str
+
+    def decode(
+        self,
+        batch: Sequence[Samples],
+        *,
+        language: str | None,
+        prompt: str = "",
+        prefix: str = "",
+        careful: bool = False,
+    ) -> list[Hypothesis]:
+        """Decode stretches of at most 30 s at 16 kHz, one hypothesis for each.
+
+        careful: the engine's most reliable way (full encoder window, beam search) instead of its
+            fastest.
+        """
+        ...
+
+
+class GuardedRecognizer:
+    """The Recognizer over any Decoder, with the guard against invented text."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        self._decoder = decoder
+        self.name = decoder.name
+        self.device = decoder.device
+
+    def transcribe(
+        self,
+        utterances: Sequence[Utterance],
+        *,
+        language: str | None,
+        prompt: str = "",
+        prefix: str = "",
+    ) -> list[list[Segment]]:
+        """See Recognizer."""
+        audible = [u for u in utterances if not _is_silent(u.samples)]
+        hypotheses = self._decode(audible, language, prompt, prefix)
+        hypotheses = self._fill_gaps(audible, hypotheses, language, len(prefix.split()))
+        segments = {id(u): _segment(u, h) for u, h in zip(audible, hypotheses, strict=True)}
+        return [[segments[id(u)]] if id(u) in segments else [] for u in utterances]
+
+    def _decode(
+        self, utterances: Sequence[Utterance], language: str | None, prompt: str, prefix: str
+    ) -> list[Hypothesis]:
+        if not utterances:
+            return []
+        batch = [u.samples for u in utterances]
+        hypotheses = self._decoder.decode(batch, language=language, prompt=prompt, prefix=prefix)
+        doubtful = [
+            i
+            for i, (u, h) in enumerate(zip(utterances, hypotheses, strict=True))
+            if suspicion(h, u.end - u.start)
+        ]
+        if doubtful:
+            # Without the prompt: it is one of the things that Whisper invents text from.
+            second = self._decoder.decode(
+                [batch[i] for i in doubtful], language=language, prefix=prefix, careful=True
+            )
+            for i, hypothesis in zip(doubtful, second, strict=True):
+                hypotheses[i] = hypothesis
+        return hypotheses
+
+    def _fill_gaps(
+        self,
+        utterances: Sequence[Utterance],
+        hypotheses: list[Hypothesis],
+        language: str | None,
+        settled: int,
+    ) -> list[Hypothesis]:
+        """Decode what sounds like speech but has no words: Whisper stops early, or skips a part.
+
+        The first `settled` words stay together: nothing is put between them.
+        """
+        gaps = [
+            (i, start, end)
+            for i, (u, h) in enumerate(zip(utterances, hypotheses, strict=True))
+            for start, end in wordless(u.samples, h.words)
+            if start >= max((w.start for w in h.words[:settled]), default=0.0)
+        ]
+        if not gaps:
+            return hypotheses
+        stretches = [
+            utterances[i].samples[int(start * SAMPLE_RATE) : int(end * SAMPLE_RATE)]
+            for i, start, end in gaps
+        ]
+        filled = list(hypotheses)
+        found = self._decoder.decode(stretches, language=language)
+        for (i, start, end), extra in zip(gaps, found, strict=True):
+            # Sound that is not speech was passed over for good reason: demand more than elsewhere.
+            if extra.words and not suspicion(extra, end - start) and extra.avg_logprob > -0.7:
+                filled[i] = _joined(filled[i], extra, start)
+        return filled
+
+
+def suspicion(hypothesis: Hypothesis, duration: Seconds) -> str:
+    """Why the text may be invented, in a word or two; empty if nothing speaks against it.
+
+    Compression ratio, no-speech and log probability with their thresholds are openai-whisper's
+    (transcribe.py); loops and tokens per second are ours, from what the trimmed window does.
+    """
+    text = hypothesis.text.strip()
+    if not text:
+        return ""
+    if has_loop(text) or compression_ratio(text) > 2.4:
+        return "repetition"
+    # Fast English has about 6 tokens a second; languages that Whisper spells in bytes have 9.
+    if hypothesis.tokens > 6 + 11 * duration:
+        return "too many words for its length"
+    if hypothesis.no_speech_prob > 0.6 and hypothesis.avg_logprob < -1.0:
+        return "no speech"
+    if _is_stock_phrase(text) and (
+        hypothesis.no_speech_prob > 0.3 or hypothesis.avg_logprob < -0.8
+    ):
+        return "no speech"
+    return ""
+
+
+def compression_ratio(text: str) -> float:
+    """Bytes of the text over bytes of it compressed by zlib, as in openai-whisper."""
+    data = text.encode()
+    return len(data) / len(zlib.compress(data))
+
+
+_GAP: Seconds = 1.5
+"Speech without words from that length on is decoded again."
+_LONGEST_WORD: Seconds = 1.0
+"Alignment stretches a word over what follows it; what exceeds this is not counted as the word."
+
+
+def wordless(samples: Samples, words: Sequence[Word]) -> list[tuple[Seconds, Seconds]]:
+    """Stretches, in seconds from the first sample, as loud as the speech around but without words.
+
+    A stretch counts if at least _GAP seconds of it lie within 20 dB of the utterance's own level.
+    """
+    if not words:
+        return []
+    frame = SAMPLE_RATE // 10
+    levels = np.array(
+        [level_dbfs(samples[i : i + frame]) for i in range(0, len(samples) - frame + 1, frame)]
+    )
+    if not levels.size:
+        return []
+    loud = levels > np.percentile(levels, 90) - 20.0
+    edges = [0.0]
+    for word in words:
+        edges += [word.start, min(word.end, word.start + _LONGEST_WORD)]
+    edges.append(len(samples) / SAMPLE_RATE)
+    return [
+        (start, end)
+        for start, end in zip(edges[::2], edges[1::2], strict=True)
+        if end - start >= _GAP and loud[round(start * 10) : round(end * 10)].sum() * 0.1 >= _GAP
+    ]
+
+
+def _joined(hypothesis: Hypothesis, extra: Hypothesis, offset: Seconds) -> Hypothesis:
+    """The hypothesis with the words of a gap, `offset` seconds after its first sample, put in."""
+    moved = (Word(w.text, offset + w.start, offset + w.end, w.probability) for w in extra.words)
+    words = tuple(sorted((*hypothesis.words, *moved), key=lambda w: w.start))
+    tokens = hypothesis.tokens + extra.tokens
+    weighted = hypothesis.avg_logprob * hypothesis.tokens + extra.avg_logprob * extra.tokens
+    return replace(
+        hypothesis,
+        text="".join(w.text for w in words),
+        words=words,
+        tokens=tokens,
+        avg_logprob=weighted / max(1, tokens),
+    )
+
+
+_LOOP_LENGTHS = {1: 6, 2: 4, 3: 4}
+"Repetitions of an n-gram of that many words that nobody says; of longer n-grams, three."
+
+
+def has_loop(text: str) -> bool:
+    """Whether an n-gram of up to 12 words is said again and again without a break.
+
+    People do say "no, no, no" and "very very very", but not a whole clause three times over.
+    """
+    words = re.findall(r"\w+", text.casefold())
+    for n in range(1, min(12, len(words) // 3) + 1):
+        run = 0
+        for i in range(n, len(words)):
+            run = run + 1 if words[i] == words[i - n] else 0
+            if run >= n * (_LOOP_LENGTHS.get(n, 3) - 1):
+                return True
+    return False
+
+
+_STOCK_PHRASES = frozenset(
+    {
+        "thank you",
+        "thank you very much",
+        "thank you for watching",
+        "thanks for watching",
+        "please subscribe",
+        "subtitles by the amara org community",
+        "you",
+        "bye",
+        "bye bye",
+    }
+)
+"What Whisper writes about noise, learnt from subtitles; all but the middle ones are also said."
+
+
+def _is_stock_phrase(text: str) -> bool:
+    return " ".join(re.findall(r"\w+", text.casefold())) in _STOCK_PHRASES
+
+
+def _is_silent(samples: Samples) -> bool:
+    """No tenth of a second above -70 dBFS: below any microphone's noise, so nothing was said."""
+    frame = SAMPLE_RATE // 10
+    return all(
+        level_dbfs(samples[i : i + frame]) < -70.0 for i in range(0, max(1, len(samples)), frame)
+    )
+
+
+def _segment(utterance: Utterance, hypothesis: Hypothesis) -> Segment:
+    words = tuple(
+        Word(w.text, utterance.start + w.start, utterance.start + w.end, w.probability)
+        for w in hypothesis.words
+    )
+    return Segment(
+        words=words,
+        avg_logprob=hypothesis.avg_logprob,
+        no_speech_prob=hypothesis.no_speech_prob,
+        language=hypothesis.language,
+        rejected=suspicion(hypothesis, utterance.end - utterance.start),
+    )
+
+
+class Agreement:
+    """Which words of a growing utterance will not change any more: LocalAgreement.
+
+    Words on which two consecutive hypotheses agree are committed (LocalAgreement-2, Macháček et
+    al. 2023, "Turning Whisper into Real-Time Transcription System"); here only once they lie
+    behind by `HOLD`, as the last words of cut sound are guesses. The committed words are given to
+    the recogniser as the beginning of the next hypothesis, so that they stay as they are.
+    """
+
+    HOLD: Seconds = 0.5
+    "Sound that must follow a word before it is committed."
+
+    def __init__(self) -> None:
+        self._committed: list[str] = []
+        self._tentative: list[str] = []
+
+    @property
+    def committed(self) -> str:
+        """The words that will not change."""
+        return "".join(self._committed).strip()
+
+    def update(self, words: Sequence[Word], end: Seconds) -> tuple[str, str]:
+        """Take the hypothesis on the sound up to `end`; committed and tentative words.
+
+        The words are those of the whole utterance, the committed ones included.
+        """
+        fresh = words[len(self._committed) :]
+        agreed = 0
+        for word, before in zip(fresh, self._tentative, strict=False):
+            if _spoken(word.text) != _spoken(before) or word.end > end - self.HOLD:
+                break
+            agreed += 1
+        self._committed += [word.text for word in fresh[:agreed]]
+        self._tentative = [word.text for word in fresh[agreed:]]
+        return self.committed, "".join(self._tentative).strip()
+
+
+def _spoken(word: str) -> str:
+    """A word without its case and punctuation, which change while a sentence grows."""
+    return "".join(c for c in word.casefold() if c.isalnum())
+
+
+def create_recognizer(settings: RecognitionSettings, *, workers: int = 1) -> Recognizer:
+    """The recogniser of the settings, its weights loaded.
+
+    workers: how many threads will call it; on a CPU they share its cores.
+
+    Raises ModelMissing or ModelDamaged for the weights, EngineError for the engine or device.
+    """
+    folder = locate(settings.model)
+    engine = settings.engine
+    if engine == "auto":
+        from voicemed.whisper_torch import gpu_available
+
+        engine = "torch" if settings.device != "cpu" and gpu_available() else "ct2"
+    decoder = _ENGINES[engine](folder, settings, workers)
+    return GuardedRecognizer(decoder)
+
+
+def _load_ct2(folder: Path, settings: RecognitionSettings, workers: int) -> Decoder:
+    from voicemed import whisper_ct2
+
+    threads = settings.threads or os.cpu_count() or 1
+    return whisper_ct2.load(
+        folder, device=settings.device, threads=max(1, threads // workers), workers=workers
+    )
+
+
+def _load_torch(folder: Path, settings: RecognitionSettings, _workers: int) -> Decoder:
+    from voicemed import whisper_torch
+
+    return whisper_torch.load(folder, settings.device)
+
+
+_ENGINES: Mapping[str, Callable[[Path, RecognitionSettings, int], Decoder]] = MappingProxyType(
+    {"ct2": _load_ct2, "torch": _load_torch}
+)

@@ -97,7 +97,7 @@ class Endpointer:
     sound around the speech down.
     """
 
-    _TAIL: Seconds = 0.2
+    TAIL: Seconds = 0.2
     "Sound kept after the last window of speech: final consonants are soft."
     _HYSTERESIS = 0.15
     "Speech goes on down to this much below the threshold, as in Silero's get_speech_timestamps."
@@ -110,7 +110,7 @@ class Endpointer:
         self._min_speech = max(1, self._ceil(settings.min_speech))
         self._end_silence = max(1, self._ceil(settings.end_silence))
         self._pause = min(max(1, self._ceil(settings.pause)), self._end_silence)
-        self._tail = min(self._floor(self._TAIL), self._pause)
+        self._tail = min(self._floor(self.TAIL), self._pause)
 
         self._kept: deque[_Window] = deque()  # in silence the pre-roll, in speech the utterance
         self._first = 0  # number of the first kept window; window n starts at sample n * window

@@ -1,13 +1,51 @@
-"""The streaming loop: the only module that starts threads."""
+"""The streaming loop: the only module that starts threads.
+
+    source -> [speech] -> utterances -> [recognition] -> turns, findings -> main
+                                                         main -> replies -> [playback]
+
+speech: voice detection and endpointing. recognition: partial hypotheses while somebody speaks, the
+final text, symptoms. playback: the assistant's voice. Main owns the Encounter and the status; the
+threads tell it what happened through one queue, and it alone changes them, so nothing is locked.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import queue
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import FrameType
+from typing import Any
 
-from voicemed.audio import Seconds
+import numpy as np
+
+from voicemed import dialog
+from voicemed.asr import Agreement, Recognizer, create_recognizer
+from voicemed.audio import SAMPLE_RATE, SILENCE_DBFS, AudioChunk, Framer, Seconds, level_dbfs
+from voicemed.config import Settings
 from voicemed.encounter import Encounter
-from voicemed.transcript import Turn
+from voicemed.endpointing import Discarded, Ended, Endpointer, EndpointEvent, Paused, Utterance
+from voicemed.errors import AudioError
+from voicemed.microphone import (
+    DeviceLost,
+    DeviceRestored,
+    FileSource,
+    HearingAgain,
+    Microphone,
+    NothingHeard,
+    Source,
+    SourceEvent,
+)
+from voicemed.playback import Sink, create_sink
+from voicemed.symptoms import Extractor, Finding, create_extractor
+from voicemed.transcript import Segment, Turn, Word, split_turns
+from voicemed.tts import Synthesizer, create_synthesizer
+from voicemed.vad import Vad, create_vad
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +57,13 @@ class LiveStatus:
     device: str = ""
     "cpu or cuda."
     elapsed: Seconds = 0.0
-    level: float = -100.0
+    level: float = SILENCE_DBFS
     "Of the input, dBFS (RMS of the last 100 ms); -100 is digital silence."
     recording: bool = False
     speaking: bool = False
     "The assistant is talking."
+    addressed: bool = False
+    "The next utterance is for the assistant."
     committed: str = ""
     "Words of the growing utterance that will not change any more."
     tentative: str = ""
@@ -49,7 +89,7 @@ class TurnAdded:
 
 @dataclass(frozen=True, slots=True)
 class Replied:
-    """The assistant began to answer."""
+    """The assistant has an answer and begins to say it."""
 
     text: str
 
@@ -62,29 +102,615 @@ class StatusChanged:
 Event = TurnAdded | Replied | StatusChanged
 
 
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """From recognition: a turn, and the findings if it may have changed them."""
+
+    turn: Turn
+    findings: tuple[Finding, ...] | None
+    language: str
+    request: str | None
+    "What the assistant is asked."
+    latency: Seconds | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """From any thread: fields of the status that changed."""
+
+    changes: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Dropped:
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """From a thread: its last message."""
+
+    stage: str
+    error: Exception | None
+
+
+_Message = _Heard | _Told | _Dropped | _Ended
+
+_TICK: Seconds = 0.1
+"The screen is looked after at least that often."
+_PARTIAL_STEP: Seconds = 0.25
+"New sound that makes another partial hypothesis worth while."
+_FIRST_PARTIAL: Seconds = 0.3
+"Speech before the first partial hypothesis."
+_ADDRESSED: Seconds = 10.0
+"After the wake word alone, or the space key, for so long the next utterance is a request."
+_REVERBERATION: Seconds = 0.3
+"The microphone stays deaf for so long after the assistant's last word."
+_BATCH = 8
+"Utterances recognised together when there is a backlog."
+
+
 class LiveLoop:
     """Source -> speech -> words -> findings -> replies. One run for each encounter."""
 
-    encounter: Encounter
-    status: LiveStatus
+    def __init__(
+        self,
+        source: Source,
+        sink: Sink,
+        *,
+        vad: Callable[[], Vad],
+        recognizer: Callable[[], Recognizer],
+        extractor: Callable[[], Extractor] | None,
+        synthesizer: Callable[[], Synthesizer] | None,
+        settings: Settings,
+        interactive: bool = True,
+    ) -> None:
+        """Put the stages together; what loads weights is made in its thread, while sound comes in.
+
+        extractor: None for dictation, where each utterance is one turn and nobody is addressed.
+        synthesizer: None for an assistant without a voice.
+        interactive: give partial hypotheses and work ahead in pauses; without, only throughput
+            counts.
+        """
+        self.encounter = Encounter()
+        self.status = LiveStatus(input_name=source.name)
+        self._source = source
+        self._sink = sink
+        self._make_vad = vad
+        self._make_recognizer = recognizer
+        self._make_extractor = extractor
+        self._make_synthesizer = synthesizer
+        self._settings = settings
+        self._interactive = interactive
+
+        self._messages: queue.Queue[_Message] = queue.Queue(maxsize=1024)
+        self._work = _Work()
+        self._replies: queue.Queue[str | None] = queue.Queue(maxsize=16)
+        self._addressed_at: Seconds | None = None  # written by main and recognition, atomically
+        self._now: Seconds = 0.0  # captured sound; written by speech only
+        self._captured_at = 0.0  # wall clock of that
+        self._deaf_until = 0.0  # wall clock; the assistant can be heard until then
+        self._closing = threading.Event()
+        self._aborting = threading.Event()
+
+    # what main calls
 
     def run(self, observe: Callable[[Event], None]) -> None:
         """Work until the source has ended and all of it is recognised.
 
         `observe` is called in this thread for each event, and at least every 0.1 s with
-        StatusChanged. The first KeyboardInterrupt closes the source and drains to the last word;
-        a second one aborts. An exception of a stage is raised here.
+        StatusChanged. The first Ctrl-C closes the source and drains to the last word; a second one
+        aborts with KeyboardInterrupt. An exception of a stage is raised here, after what was
+        captured before it has been recognised as far as it can be.
         """
-        raise NotImplementedError
+        stages = {
+            "speech": self._hear,
+            "recognition": self._recognize,
+            "playback": self._speak,
+        }
+        threads = [
+            threading.Thread(target=self._stage, args=(name, work), name=name, daemon=True)
+            for name, work in stages.items()
+        ]
+        with self._interrupts():
+            for thread in threads:
+                thread.start()
+            try:
+                error = self._follow(observe, len(threads))
+            finally:
+                self._abort()
+                for thread in threads:
+                    thread.join(timeout=10)
+                self._sink.close()
+        if error is not None:
+            raise error
 
     def address(self) -> None:
         """Take the next utterance as addressed to the assistant (the space key)."""
-        raise NotImplementedError
+        self._addressed_at = self._now
+        self.status = replace(self.status, addressed=True)
 
     def stop_speaking(self) -> None:
-        """Silence the assistant at once."""
-        raise NotImplementedError
+        """Silence the assistant at once, and drop what it had still to say."""
+        while True:
+            try:
+                self._replies.get_nowait()
+            except queue.Empty:
+                break
+        self._sink.stop()
 
     def close(self) -> None:
         """End the source; `run` returns when all that was captured is recognised."""
-        raise NotImplementedError
+        self._closing.set()
+        self._source.close()
+        if self._sink.audible:
+            self.stop_speaking()
+
+    # main
+
+    def _follow(self, observe: Callable[[Event], None], stages: int) -> Exception | None:
+        """Apply the threads' messages until all of them have ended; the first error."""
+        error: Exception | None = None
+        while stages:
+            try:
+                message = self._messages.get(timeout=_TICK)
+            except queue.Empty:
+                observe(StatusChanged())
+                continue
+            if isinstance(message, _Ended):
+                stages -= 1
+                error = error or message.error
+                if message.stage == "recognition":
+                    self._replies.put(None)
+                if message.error is not None:
+                    self._source.close()
+            for event in self._apply(message):
+                observe(event)
+        return error
+
+    def _apply(self, message: _Message) -> Iterator[Event]:
+        match message:
+            case _Heard():
+                yield from self._add(message)
+            case _Told(changes):
+                self.status = replace(self.status, **changes)
+                yield StatusChanged()
+            case _Dropped(reason):
+                self.encounter.dropped[reason] += 1
+                yield StatusChanged()
+            case _Ended(stage, _):
+                if stage == "speech":
+                    self.status = replace(self.status, recording=False, level=SILENCE_DBFS)
+                yield StatusChanged()
+
+    def _add(self, heard: _Heard) -> Iterator[Event]:
+        """Write down a turn; answer if the assistant was asked."""
+        self.encounter.turns.append(heard.turn)
+        self.encounter.language = heard.language or self.encounter.language
+        if heard.findings is not None:
+            self.encounter.findings[:] = heard.findings
+        self.status = replace(
+            self.status,
+            latency=self.status.latency if heard.latency is None else heard.latency,
+            backlog=max(0.0, self._now - heard.turn.end),
+            addressed=self._addressed_at is not None,
+            committed="",
+            tentative="",
+        )
+        yield TurnAdded(heard.turn)
+        if heard.request:
+            yield from self._answer(heard.request)
+
+    def _answer(self, request: str) -> Iterator[Event]:
+        reply = dialog.respond(request, self.encounter, self.status.reply)
+        if reply.kind == "stop":
+            self.stop_speaking()
+            return
+        if reply.kind != "repeat":
+            self.status = replace(self.status, reply=reply.text)
+        self._replies.put(reply.text)
+        yield Replied(reply.text)
+
+    @contextmanager
+    def _interrupts(self) -> Iterator[None]:
+        """Ctrl-C (and SIGTERM) as a request to end, so that it cannot strike between two steps."""
+
+        def interrupt(_number: int, _frame: FrameType | None) -> None:
+            if self._closing.is_set():
+                raise KeyboardInterrupt
+            self.close()
+
+        if threading.current_thread() is not threading.main_thread():
+            yield  # only the main thread may handle signals; elsewhere the caller has `close`
+            return
+        before = {number: signal.signal(number, interrupt) for number in _SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _abort(self) -> None:
+        """Make every thread end soon, whatever it was doing."""
+        self._aborting.set()
+        self._source.close()
+        self._work.close()
+        self._sink.stop()
+        while True:  # a full queue would keep a thread in `put`
+            try:
+                self._replies.put_nowait(None)
+            except queue.Full:
+                self._replies.get_nowait()
+            else:
+                return
+
+    # what the threads share
+
+    def _stage(self, name: str, work: Callable[[], None]) -> None:
+        """A thread's life: an exception is handed to main, and what comes after it is closed."""
+        error: Exception | None = None
+        try:
+            work()
+        except Exception as raised:
+            error = raised
+        if name == "speech":
+            self._work.close()
+        self._tell(_Ended(name, error))
+
+    def _tell(self, message: _Message) -> None:
+        while True:
+            try:
+                self._messages.put(message, timeout=_TICK)
+            except queue.Full:
+                if self._aborting.is_set():
+                    return
+            else:
+                return
+
+    # speech
+
+    def _hear(self) -> None:
+        endpointer: Endpointer | None = None
+        try:
+            vad = self._make_vad()
+            probability = vad.stream()
+            framer = Framer(vad.window)
+            endpointer = Endpointer(self._settings.endpointing, vad.window)
+            meter = _Meter(self._tell)
+            for event in self._source.events():
+                if not isinstance(event, AudioChunk):
+                    self._notice(event, endpointer)
+                    continue
+                self._captured_at = time.monotonic()
+                self._now = event.start + len(event.samples) / event.sample_rate
+                meter.show(event, self._source.overflows)
+                samples = np.zeros_like(event.samples) if self._is_deaf() else event.samples
+                for frame in framer.frames(samples):
+                    self._endpoint(endpointer.push(frame.samples, probability(frame.samples)))
+                    if self._interactive and self._work.wants_partial(self._now):
+                        self._work.offer(endpointer.pending(), self._now)
+            for frame in framer.rest():
+                self._endpoint(endpointer.push(frame.samples, 0.0))
+        finally:
+            # Also after an exception: what was captured before it is recognised.
+            if endpointer is not None and not self._aborting.is_set():
+                self._endpoint(endpointer.flush())
+
+    def _is_deaf(self) -> bool:
+        """Half-duplex: the assistant must not hear itself."""
+        return self._sink.audible and self._source.paced and time.monotonic() < self._deaf_until
+
+    def _notice(self, event: SourceEvent, endpointer: Endpointer) -> None:
+        match event:
+            case DeviceLost(_, reason):
+                self._endpoint(endpointer.flush())
+                warning = f"the microphone is gone ({reason}); waiting for it to come back"
+                self._tell(_Told({"warning": warning, "recording": False, "level": SILENCE_DBFS}))
+            case NothingHeard():
+                self._tell(_Told({"warning": "I can't hear anything: is the microphone muted?"}))
+            case DeviceRestored(_, name):
+                self._tell(_Told({"warning": "", "input_name": name}))
+            case HearingAgain():
+                self._tell(_Told({"warning": ""}))
+
+    def _endpoint(self, events: list[EndpointEvent]) -> None:
+        for event in events:
+            match event:
+                case Paused(utterance) if self._interactive:
+                    self._work.add(_Item(utterance, final=False, speech_end=0.0))
+                case Ended(utterance):
+                    self._work.add(_Item(utterance, final=True, speech_end=self._wall(utterance)))
+                case Discarded():
+                    self._tell(_Dropped("noise too short for speech"))
+                case _:
+                    pass
+
+    def _wall(self, utterance: Utterance) -> float:
+        """The wall clock when the last speech sample was captured."""
+        tail = min(Endpointer.TAIL, self._settings.endpointing.pause)
+        return self._captured_at - (self._now - (utterance.end - tail))
+
+    # recognition
+
+    def _recognize(self) -> None:
+        recognizer = self._make_recognizer()
+        self._tell(_Told({"model": recognizer.name, "device": recognizer.device}))
+        scribe = _Scribe(recognizer, self._settings)
+        extractor = self._make_extractor() if self._make_extractor else None
+        while items := self._work.take():
+            if self._aborting.is_set():
+                return
+            if items[0].final:
+                for item, segments in zip(items, scribe.finals(items), strict=True):
+                    self._finish(item, segments, extractor)
+            else:
+                partial = scribe.speculate(items[0]) if items[0].paused else scribe.grow(items[0])
+                self._tell(_Told({"committed": partial[0], "tentative": partial[1]}))
+
+    def _finish(self, item: _Item, segments: list[Segment], extractor: Extractor | None) -> None:
+        """Turns and findings of a final utterance, told to main."""
+        words: list[Word] = []
+        language = ""
+        for segment in segments:
+            language = segment.language
+            if segment.rejected:
+                self._tell(_Dropped(segment.rejected))
+            else:
+                words += segment.words
+        if not words:
+            self._tell(_Told({"committed": "", "tentative": ""}))
+            return
+        latency = time.monotonic() - item.speech_end if self._interactive else None
+        first_id = self._turns_heard + 1
+        request = None
+        if extractor is None:
+            turns = [Turn(first_id, "", tuple(words))]
+        else:
+            turns = split_turns(words, first_id=first_id)
+            request = self._request("".join(w.text for w in words).strip(), item.utterance)
+            if request is not None:
+                turns = [Turn(first_id, "doctor", tuple(words), to_assistant=True)]
+        self._turns_heard += len(turns)
+        for turn in turns:
+            findings: tuple[Finding, ...] | None = None
+            try:
+                if extractor is not None and not turn.to_assistant:
+                    findings = extractor.update(turn)
+            finally:  # whatever the extractor does, the words are kept
+                self._tell(_Heard(turn, findings, language, request, latency))
+
+    _turns_heard = 0
+
+    def _request(self, text: str, utterance: Utterance) -> str | None:
+        """What the assistant is asked by this utterance; empty for the wake word alone."""
+        asked_at = self._addressed_at
+        request = dialog.request_of(text, self._settings.dialog.wake_word)
+        if asked_at is not None:
+            self._addressed_at = None
+            if request is None and utterance.start - asked_at <= _ADDRESSED:
+                request = text
+        if request == "":
+            self._addressed_at = utterance.end
+        return request
+
+    # playback
+
+    def _speak(self) -> None:
+        synthesizer = self._make_synthesizer() if self._make_synthesizer else None
+        while (text := self._replies.get()) is not None:
+            if synthesizer is None or self._aborting.is_set():
+                continue
+            self._deaf_until = float("inf")
+            try:
+                self._sink.play(
+                    synthesizer.synthesize(text),
+                    started=lambda: self._tell(_Told({"speaking": True})),
+                )
+            except AudioError as error:
+                # The consultation goes on without a voice: replies are on the screen.
+                self._tell(_Told({"warning": str(error)}))
+            finally:
+                self._deaf_until = time.monotonic() + _REVERBERATION
+                self._tell(_Told({"speaking": False}))
+
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def build(
+    settings: Settings,
+    *,
+    input: str,  # noqa: A002 - the command line's own word
+    output: str,
+    pace: str,
+    dictation: bool = False,
+) -> LiveLoop:
+    """The loop for the command line.
+
+    input: "mic" or the path of a recording; output: "speaker", "none" or the path of a .wav file;
+    pace: "realtime" or "fast", of a recording.
+
+    Raises DeviceError, AudioFileError or OutputError where input or output cannot be used. Weights
+    load in the threads, so that the first words are captured meanwhile; their errors come from
+    `run`.
+    """
+    sink = create_sink(output, settings.audio.output_device)
+    source: Source
+    if input == "mic":
+        source = Microphone(
+            settings.audio.input_device, may_restart_portaudio=lambda: not sink.audible
+        )
+    else:
+        source = FileSource(Path(input), pace="fast" if pace == "fast" else "realtime")
+    return LiveLoop(
+        source,
+        sink,
+        vad=lambda: create_vad(settings.endpointing.vad),
+        recognizer=lambda: create_recognizer(settings.recognition),
+        extractor=None if dictation else create_extractor,
+        synthesizer=None if dictation else lambda: create_synthesizer(settings.speech),
+        settings=settings,
+        interactive=input == "mic" or pace != "fast",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """Work for recognition."""
+
+    utterance: Utterance
+    final: bool
+    speech_end: float
+    "Wall clock of the last speech sample, of a final utterance."
+    paused: bool = True
+    "Not final, but would be if the silence goes on; otherwise still growing."
+
+
+class _Work:
+    """What recognition has to do next: final utterances first, then pauses, then growing ones."""
+
+    _CAPACITY = 64
+    "Final utterances that wait at most; a file waits with them, a microphone's queue fills."
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._finals: deque[_Item] = deque()
+        self._paused: _Item | None = None
+        self._growing: _Item | None = None
+        self._idle = False
+        self._closed = False
+        self._next_partial: Seconds = 0.0
+
+    def add(self, item: _Item) -> None:
+        """A final utterance, or one that may be; waits while too many are waiting."""
+        with self._changed:
+            self._growing = None
+            if not item.final:
+                self._paused = item
+            else:
+                self._paused = None
+                while len(self._finals) >= self._CAPACITY and not self._closed:
+                    self._changed.wait()
+                self._finals.append(item)
+            self._changed.notify_all()
+
+    def wants_partial(self, now: Seconds) -> bool:
+        """Recognition has nothing to do, and enough sound is new."""
+        return self._idle and now >= self._next_partial
+
+    def offer(self, utterance: Utterance | None, now: Seconds) -> None:
+        """The growing utterance, if there is one."""
+        if utterance is None or utterance.end - utterance.start < _FIRST_PARTIAL:
+            return
+        with self._changed:
+            self._next_partial = now + _PARTIAL_STEP
+            self._growing = _Item(utterance, final=False, speech_end=0.0, paused=False)
+            self._changed.notify_all()
+
+    def take(self) -> list[_Item]:
+        """The next work, waiting for it: some finals, or one that is not; empty at the end."""
+        with self._changed:
+            self._idle = not (self._finals or self._paused or self._growing)
+            while not (self._finals or self._paused or self._growing or self._closed):
+                self._changed.wait()
+            self._idle = False
+            if self._finals:
+                count = min(_BATCH, len(self._finals))
+                items = [self._finals.popleft() for _ in range(count)]
+            else:
+                item = self._paused or self._growing
+                items = [item] if item is not None else []
+                self._paused = self._growing = None
+            self._changed.notify_all()
+            return items
+
+    def close(self) -> None:
+        """No more work comes; `take` gives what is there and then nothing."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+
+class _Scribe:
+    """The growing utterance's partial hypotheses, and final texts, prepared in pauses."""
+
+    def __init__(self, recognizer: Recognizer, settings: Settings) -> None:
+        self._recognizer = recognizer
+        language = settings.recognition.language
+        self._language = None if language == "auto" else language
+        self._vocabulary = settings.recognition.vocabulary
+        self._agreement = Agreement()
+        self._start: Seconds | None = None  # of the utterance that is growing
+        self._ready: tuple[Utterance, list[Segment]] | None = None
+
+    def grow(self, item: _Item) -> tuple[str, str]:
+        """Committed and tentative words of an utterance that is still growing."""
+        return self._partial(item.utterance, self._transcribe([item.utterance])[0])
+
+    def speculate(self, item: _Item) -> tuple[str, str]:
+        """The same in a pause; the text is kept, as it is the final one if the silence lasts."""
+        segments = self._transcribe([item.utterance])[0]
+        self._ready = (item.utterance, segments)
+        return self._partial(item.utterance, segments)
+
+    def finals(self, items: list[_Item]) -> list[list[Segment]]:
+        """The segments of each final utterance."""
+        texts: list[list[Segment]] = []
+        waiting = [item.utterance for item in items]
+        while waiting:
+            first = waiting[0]
+            if self._ready is not None and self._ready[0] is first:
+                texts.append(self._ready[1])
+                waiting = waiting[1:]
+            elif self._start == first.start and self._agreement.committed:
+                texts += self._transcribe([first])
+                waiting = waiting[1:]
+            else:
+                texts += self._transcribe(waiting)
+                waiting = []
+            self._ready = None
+        return texts
+
+    def _transcribe(self, utterances: list[Utterance]) -> list[list[Segment]]:
+        """With the committed words as the beginning, where they belong to this utterance."""
+        mine = len(utterances) == 1 and self._start == utterances[0].start
+        return self._recognizer.transcribe(
+            utterances,
+            language=self._language,
+            prompt=self._vocabulary,
+            prefix=self._agreement.committed if mine else "",
+        )
+
+    def _partial(self, utterance: Utterance, segments: list[Segment]) -> tuple[str, str]:
+        if self._start != utterance.start:
+            self._start = utterance.start
+            self._agreement = Agreement()
+        words = [w for s in segments if not s.rejected for w in s.words]
+        return self._agreement.update(words, utterance.end)
+
+
+class _Meter:
+    """Tells main the input's level and the time, ten times a second of sound."""
+
+    def __init__(self, tell: Callable[[_Message], None]) -> None:
+        self._tell = tell
+        self._recent: list[np.ndarray[Any, np.dtype[np.float32]]] = []
+        self._length = 0
+
+    def show(self, chunk: AudioChunk, overflows: int) -> None:
+        self._recent.append(chunk.samples)
+        self._length += len(chunk.samples)
+        if self._length < SAMPLE_RATE // 10:
+            return
+        self._tell(
+            _Told(
+                {
+                    "recording": True,
+                    "level": level_dbfs(np.concatenate(self._recent)),
+                    "elapsed": chunk.start + len(chunk.samples) / chunk.sample_rate,
+                    "overflows": overflows,
+                }
+            )
+        )
+        self._recent.clear()
+        self._length = 0

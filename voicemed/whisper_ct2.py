@@ -1,0 +1,241 @@
+"""Whisper on CTranslate2: CPU int8, and NVIDIA.
+
+Whisper was trained on windows of 30 s and every implementation pads to that. The encoder's cost
+grows faster than the window, so here it encodes only the utterance and a tail of silence: a short
+utterance several times faster. The tail tells the decoder that the speech is over; what still goes
+wrong (loops) the guard in asr.py sees, and asks for a `careful` decode with the full window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voicemed.asr import Hypothesis
+from voicemed.audio import SAMPLE_RATE, Samples, Seconds
+from voicemed.errors import EngineError, ModelDamaged
+from voicemed.transcript import Word
+
+_HOP = 160
+"Samples between two frames of the mel spectrogram (10 ms)."
+_FULL_WINDOW = 3000
+"Frames: 30 s."
+_MAX_PROMPT = 223
+"Tokens of prompt; half of the decoder's context, as in openai-whisper."
+
+
+class CT2Decoder:
+    """A Decoder (asr.py) over a CTranslate2 Whisper; safe to call from several threads.
+
+    Load it with `load`.
+    """
+
+    TAIL: Seconds = 2.0
+    "Silence encoded after the utterance."
+    BATCH = 8
+    "Utterances decoded together at most; more gain nothing on a CPU and cost memory."
+
+    def __init__(self, model: Any, name: str, device: str) -> None:
+        self._whisper = model  # faster_whisper.WhisperModel: its features, tokenizer, alignment
+        self._model = model.model  # ctranslate2.models.Whisper
+        self.name = name
+        self.device = device
+
+    def decode(
+        self,
+        batch: Sequence[Samples],
+        *,
+        language: str | None,
+        prompt: str = "",
+        prefix: str = "",
+        careful: bool = False,
+    ) -> list[Hypothesis]:
+        """See asr.Decoder. Raises EngineError if CTranslate2 fails (e.g. out of memory)."""
+        hypotheses: dict[int, Hypothesis] = {}
+        try:
+            for indices in _similar(batch, self.BATCH):
+                stretches = [batch[i] for i in indices]
+                frames = _FULL_WINDOW if careful else self._frames(stretches)
+                encoded = self._encode(stretches, frames)
+                for chosen, members in self._by_language(encoded, len(stretches), language):
+                    part = encoded if len(members) == len(indices) else _rows(encoded, members)
+                    decoded = self._generate(
+                        part, [stretches[k] for k in members], chosen, prompt, prefix, careful
+                    )
+                    hypotheses.update(zip((indices[k] for k in members), decoded, strict=True))
+        except (RuntimeError, MemoryError) as error:
+            raise EngineError(f"{self.name}: recognition failed: {error}") from error
+        return [hypotheses[i] for i in range(len(batch))]
+
+    def _frames(self, stretches: Sequence[Samples]) -> int:
+        longest = max(len(s) for s in stretches)
+        frames = (longest + int(self.TAIL * SAMPLE_RATE)) // _HOP
+        return min(_FULL_WINDOW, frames + frames % 2)
+
+    def _encode(self, stretches: Sequence[Samples], frames: int) -> Any:
+        """Encoder output, frames / 2 positions for each stretch."""
+        from ctranslate2 import StorageView
+
+        features = np.stack([self._features(s, frames) for s in stretches])
+        return self._model.encode(StorageView.from_array(np.ascontiguousarray(features)))
+
+    def _features(self, samples: Samples, frames: int) -> NDArray[np.float32]:
+        """Log-mel spectrogram of the samples followed by silence, shape (mels, frames)."""
+        padded = np.zeros(frames * _HOP, np.float32)
+        padded[: min(len(samples), len(padded))] = samples[: len(padded)]
+        features = self._whisper.feature_extractor(padded, padding=0)
+        # The centred transform gives one frame for each hop, and not one more.
+        return np.asarray(features[:, :frames], np.float32)
+
+    def _by_language(
+        self, encoded: Any, count: int, language: str | None
+    ) -> Iterator[tuple[str, list[int]]]:
+        """The language of each row of the encoder output, rows of one language together."""
+        if language is None and self._model.is_multilingual:
+            detected = [best[0][0].strip("<|>") for best in self._model.detect_language(encoded)]
+        else:
+            detected = [language or "en"] * count
+        for chosen in dict.fromkeys(detected):
+            yield chosen, [k for k, other in enumerate(detected) if other == chosen]
+
+    def _generate(
+        self,
+        encoded: Any,
+        stretches: Sequence[Samples],
+        language: str,
+        prompt: str,
+        prefix: str,
+        careful: bool,
+    ) -> list[Hypothesis]:
+        tokenizer = self._tokenizer(language)
+        start = [*tokenizer.sot_sequence, tokenizer.no_timestamps]
+        forced = tokenizer.encode(" " + prefix.strip()) if prefix.strip() else []
+        if prompt.strip():
+            favoured = tokenizer.encode(" " + prompt.strip())[-_MAX_PROMPT:]
+            start = [tokenizer.sot_prev, *favoured, *start]
+        results = self._model.generate(
+            encoded,
+            [[*start, *forced]] * len(stretches),
+            beam_size=5 if careful else 1,
+            # Nothing that people say repeats five tokens word for word more often than a loop does.
+            no_repeat_ngram_size=5 if careful else 0,
+            return_scores=True,
+            return_no_speech_prob=True,
+        )
+        texts = [[t for t in r.sequences_ids[0] if t < tokenizer.eot] for r in results]
+        aligned = self._align(encoded, tokenizer, [forced + t for t in texts], stretches)
+        return [
+            Hypothesis(
+                text=tokenizer.decode(forced + tokens),
+                words=words,
+                tokens=len(tokens),
+                # CTranslate2 divides the score by the number of text tokens, openai-whisper by one
+                # more (the end of text).
+                avg_logprob=result.scores[0] * len(tokens) / (len(tokens) + 1),
+                no_speech_prob=result.no_speech_prob,
+                language=language,
+            )
+            for result, tokens, words in zip(results, texts, aligned, strict=True)
+        ]
+
+    def _align(
+        self,
+        encoded: Any,
+        tokenizer: Any,
+        texts: list[list[int]],
+        stretches: Sequence[Samples],
+    ) -> list[tuple[Word, ...]]:
+        """Word times by dynamic time warping of the cross-attention (openai-whisper, timing.py)."""
+        from faster_whisper.transcribe import merge_punctuations
+
+        spoken = [k for k, tokens in enumerate(texts) if tokens]
+        aligned: list[tuple[Word, ...]] = [()] * len(texts)
+        if not spoken:
+            return aligned
+        frames = [max(2, len(stretches[k]) // _HOP) for k in spoken]
+        part = encoded if len(spoken) == len(texts) else _rows(encoded, spoken)
+        alignments = self._whisper.find_alignment(
+            tokenizer, [texts[k] for k in spoken], part, frames
+        )
+        for k, alignment in zip(spoken, alignments, strict=True):
+            merge_punctuations(alignment, "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、")
+            aligned[k] = _words(alignment, len(stretches[k]) / SAMPLE_RATE)
+        return aligned
+
+    def _tokenizer(self, language: str) -> Any:
+        from faster_whisper.tokenizer import Tokenizer
+
+        multilingual = self._model.is_multilingual
+        return Tokenizer(
+            self._whisper.hf_tokenizer,
+            multilingual,
+            task="transcribe",
+            language=language if multilingual else "en",
+        )
+
+
+def load(folder: Path, *, device: str = "cpu", threads: int = 0, workers: int = 1) -> CT2Decoder:
+    """A decoder of the CTranslate2 Whisper in that folder (verified before, see weights.py).
+
+    device: cpu, cuda, or auto for the GPU where CTranslate2 sees one. threads: CPU threads for each
+    call, 0 for one a core. workers: how many calls from different threads run side by side.
+
+    Raises EngineError if faster-whisper is missing or the device cannot be used, ModelDamaged if
+    the folder holds no such model.
+    """
+    try:
+        from ctranslate2 import get_cuda_device_count
+        from faster_whisper import WhisperModel
+    except ImportError as error:
+        raise EngineError(
+            f"the recogniser faster-whisper is not usable ({error}): pip install voicemed"
+        ) from error
+    if not (folder / "model.bin").is_file():
+        raise ModelDamaged(f"{folder}: no CTranslate2 Whisper here (model.bin is missing)")
+    if device == "auto":
+        device = "cuda" if get_cuda_device_count() else "cpu"
+    try:
+        model = WhisperModel(
+            str(folder),
+            device=device,
+            compute_type="float16" if device == "cuda" else "int8",
+            cpu_threads=threads,
+            num_workers=workers,
+            local_files_only=True,
+        )
+    except (RuntimeError, ValueError, OSError) as error:
+        raise EngineError(f"{folder.name} cannot be loaded on {device}: {error}") from error
+    return CT2Decoder(model, f"{folder.name} · CTranslate2", device)
+
+
+def _similar(batch: Sequence[Samples], size: int) -> Iterator[list[int]]:
+    """Indices in groups of similar length, so that little padding is encoded."""
+    order = sorted(range(len(batch)), key=lambda i: len(batch[i]))
+    for first in range(0, len(order), size):
+        yield order[first : first + size]
+
+
+def _rows(encoded: Any, rows: Sequence[int]) -> Any:
+    from ctranslate2 import Device, StorageView
+
+    on_cpu = encoded.to_device(Device.cpu) if encoded.device != "cpu" else encoded
+    chosen = np.ascontiguousarray(np.array(on_cpu)[list(rows)])
+    return StorageView.from_array(chosen).to_device(Device[encoded.device])
+
+
+def _words(alignment: list[dict[str, Any]], duration: Seconds) -> tuple[Word, ...]:
+    """Words in order, within the duration, without overlap; empty ones went to their neighbours."""
+    words = [w for w in alignment if w["word"].strip()]
+    starts = [min(float(w["start"]), duration) for w in words]
+    ends = [min(float(w["end"]), duration) for w in words]
+    for i, j in pairwise(range(len(words))):
+        ends[i] = min(ends[i], starts[j])
+    return tuple(
+        Word(w["word"], start, max(start, end), min(1.0, float(w["probability"])))
+        for w, start, end in zip(words, starts, ends, strict=True)
+    )
