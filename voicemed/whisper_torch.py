@@ -681,7 +681,11 @@ def _dequantise(
     if scale.shape not in ((), array.shape[:1]):
         raise ValueError("a scale does not fit its weight")
     per_row = scale.astype(np.float32).reshape(scale.shape + (1,) * (array.ndim - scale.ndim))
-    return np.asarray(array.astype(np.float32) / per_row)
+    with np.errstate(all="ignore"):
+        weights = np.asarray(array.astype(np.float32) / per_row)
+    if not np.isfinite(weights).all():
+        raise ValueError("a quantised weight is not finite")
+    return weights
 
 
 _BLOCK = {
