@@ -109,6 +109,10 @@ class Sentence:
             self._denied_after(mention)
         )
 
+    def last(self, label: str, before: int) -> int:
+        """First token of the last such cue that begins before a token; -1 if there is none."""
+        return max((first for first, _ in self.cues[label] if first < before), default=-1)
+
     def has(self, label: str, *, before: int | None = None) -> bool:
         """Whether a cue of that label occurs (entirely before a token)."""
         return any(before is None or last < before for _, last in self.cues[label])
@@ -118,13 +122,36 @@ class Sentence:
         before = self.tokens[max(mention.first - 2, 0) : mention.first]
         return any(token.text in _DEFINITE for token in before)
 
+    def reports(self, mention: Mention) -> bool:
+        """Whether a doctor's statement tells it as known: 'you've had', but not 'if you've had'."""
+        reported = max(
+            (
+                first
+                for first, _ in self.cues["recap"]
+                if first < mention.last
+                and not {token.text for token in self.tokens[max(first - 2, 0) : first]} & _CONDITION
+            ),
+            default=-1,
+        )
+        return reported >= 0 and reported >= self.last("hypothetical", mention.first)
+
+    def demonstrative(self, mention: Mention) -> bool:
+        """Whether 'the' or 'that' points to a known one, without a word of owning."""
+        before = self.tokens[max(mention.first - 1, 0) : mention.first]
+        return any(token.text in ("the", "this", "that") for token in before)
+
+    @property
+    def past_tense(self) -> bool:
+        """Whether it tells of before: 'I had', 'it was'."""
+        return any(token.text in ("had", "was", "were", "did", "got") for token in self.tokens)
+
     def starts_with(self, *stems: str) -> bool:
         """Whether the first token is one of these."""
         return bool(self.tokens) and self.tokens[0].stem in stems
 
     def _status(self, mention: Mention) -> Status:
         denied = self.negated(mention)
-        if mention.kind is Kind.NORMAL:
+        if mention.kind in (Kind.NORMAL, Kind.DENIAL):
             return Status.PRESENT if denied else Status.ABSENT
         if denied:
             exceptions = (first for first, _ in self.cues["exception"])
@@ -145,6 +172,9 @@ class Sentence:
         span = range(last + 1, mention.first)
         named = {at for other in self.mentions for at in other.tokens}
         ended = any(first in span and first not in named for first, _ in self.cues["terminator"])
+        ended = ended or any(
+            self.tokens[at - 1].mark != "" and self.tokens[at].text in _SUBJECTS for at in span
+        )
         return not ended and sum(at not in named for at in span) <= _REACH
 
     def _only_answers(self, at: int) -> bool:
@@ -170,6 +200,7 @@ _SUBJECTS = frozenset(
     "i ive im id he hes she shes they theyve it its we weve you youve youre there theres thats".split()
 )
 _DEFINITE = frozenset({"the", "this", "that", "these", "those", "your", "my"})
+_CONDITION = frozenset({"if", "when", "should", "unless", "whether", "once", "case", "until"})
 _ONGOING = frozenset({"start", "began", "since", "still", "begin", "ever", "come", "now"})
 
 
@@ -239,7 +270,11 @@ class Rules:
             if not here:
                 return reply
             best = max(here, key=lambda match: (match.weight, match.label == "unsure"))
+            if reply is not None and best.label not in ("yes", "no"):
+                return reply
             reply, start = Reply(best.label), best.tokens[-1] + 1
+            if reply is Reply.YES and tokens[-1].text == "no":
+                return Reply.NO
             if reply not in (Reply.YES, Reply.NO) or best.weight > 1:
                 return reply
 

@@ -31,8 +31,9 @@ _WORD = re.compile(r"[a-z0-9]+")
 _AFFIRMATIVE_HUM = re.compile(r"\b(?:mm+|m|uh|u)[ -]?h+(?:m+|uh)\b")
 _FILLERS = frozenset({"um", "uh", "er", "erm", "umm", "uhm", "like", "kinda", "sorta"})
 _FILLER_PAIRS = frozenset({("kind", "of"), ("sort", "of"), ("you", "know")})
-_GAP_STOPS = frozenset({"but", "no", "any", "yes", "yeah", "if"})
+_GAP_STOPS = frozenset({"but", "no", "yes", "yeah", "if"})
 _GAP = 3
+_ANSWERS = frozenset({"no", "yes", "yeah"})
 
 Label = TypeVar("Label")
 
@@ -70,6 +71,8 @@ class Kind(StrEnum):
     "Says that the function is well: 'eating fine'. Its affirmation is the symptom's denial."
     TOPIC = "topic"
     "Names the function only, which counts where somebody asks how it is: 'your sleep'."
+    DENIAL = "denial"
+    "Rules the symptom out by itself: 'a dry cough' has no phlegm."
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +137,18 @@ def _append(tokens: list[Token], token: Token) -> None:
         tokens.pop()
         previous, dropped = (tokens[-1] if tokens else None), True
     stammer = previous is not None and previous.text == token.text and previous.mark in ("", ",")
+    stammer = stammer and token.text not in _ANSWERS  # 'No, no fever' says two things
+    if [one.text for one in tokens[-3:]] == [_last(tokens), token.text, _last(tokens)]:
+        tokens.pop()  # 'when I, when I use'
+        stammer = True
     if not dropped and not stammer:
         tokens.append(token)
     elif previous and token.mark and previous.mark in ("", ","):
         tokens[-1] = _marked(previous, token.mark)
+
+
+def _last(tokens: Sequence[Token]) -> str:
+    return tokens[-1].text if tokens else ""
 
 
 @lru_cache(maxsize=20_000)
@@ -300,7 +311,7 @@ class Lexicon:
         "By name, in the order of the inventory."
         classes: dict[str, list[str]] = dict(phrases["classes"])
         patterns: list[tuple[tuple[Concept, Kind], str]] = []
-        kinds = {"phrases": Kind.SYMPTOM, "normal": Kind.NORMAL, "topic": Kind.TOPIC}
+        kinds = {"phrases": Kind.SYMPTOM, "normal": Kind.NORMAL, "topic": Kind.TOPIC, "denial": Kind.DENIAL}
         for name, said in phrases["concepts"].items():
             for key, values in said.items():
                 label = concepts[name], kinds.get(key, Kind.SYMPTOM)
@@ -339,7 +350,7 @@ def _hides(other: Mention, mention: Mention) -> bool:
     """Whether `other` says the same words more specifically ('not sleeping' in 'sleeping well')."""
     shared = {*mention.tokens} & {*other.tokens}
     if mention.concept == other.concept and shared and mention.kind is not other.kind:
-        order = (Kind.SYMPTOM, Kind.NORMAL, Kind.TOPIC)
+        order = (Kind.SYMPTOM, Kind.DENIAL, Kind.NORMAL, Kind.TOPIC)
         return order.index(other.kind) < order.index(mention.kind)
     return other.weight > mention.weight and shared == {*mention.tokens}
 

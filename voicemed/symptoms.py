@@ -87,6 +87,18 @@ class Strength(IntEnum):
 
 _CONFIDENCE = MappingProxyType({Strength.WEAK: 0.6, Strength.ANSWERED: 0.8, Strength.STATED: 0.9})
 """Rough, not calibrated: guesses at how often evidence of each kind is right."""
+_PAINS = (" pain", "ache", "sore throat", "painful urination", "painful swallowing")
+_GENERIC: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "pain": _PAINS,
+        "muscle cramp": _PAINS,
+        "burning sensation": _PAINS,
+        "skin pain": _PAINS,
+        "swelling": (" swelling", "neck lump", "swollen tonsils"),
+        "lump": (" lump",),
+    }
+)
+"""Concepts that in one word ('cramp') mean a known, more specific one, by the endings of those."""
 _UNKNOWN_SPEAKER = 0.9
 """Factor on the confidence where the speaker had to be guessed."""
 
@@ -149,7 +161,8 @@ class _History:
 
 def _overrules(new: _Evidence, old: _Evidence) -> bool:
     """Whether later evidence replaces the status that holds so far."""
-    if old.assertion.status is Status.PRESENT and new.assertion.status is not Status.PRESENT:
+    held = old.assertion.status is Status.PRESENT and old.strength > Strength.WEAK
+    if held and new.assertion.status is not Status.PRESENT:
         return not new.resolved and new.strength is Strength.STATED
     if new.assertion.status is Status.UNCERTAIN and old.assertion.status is not Status.UNCERTAIN:
         return new.strength > old.strength
@@ -167,6 +180,8 @@ class _Question:
     "Asked in the negative ('you haven't had a fever?'), so that yes and no both deny."
     kind: Kind
     past: bool
+    diverted: bool = False
+    "Another question followed at once, to which a 'yes' belongs."
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +218,7 @@ class LexicalExtractor:
         self._asked_attribute = ""
         self._proxy = False
         self._of_other = False
+        self._past_turn = 0
         self._turns = 0
 
     def update(self, turn: Turn) -> tuple[Finding, ...]:
@@ -215,7 +231,6 @@ class LexicalExtractor:
     def _hear(self, turn: Turn) -> None:
         tokens = tokenize(word.text for word in turn.words)
         sentences = split(tokens, self._rules)
-        fresh = True
         for tokens in sentences:
             sentence = self._rules.read(tokens, self._lexicon.mentions(tokens))
             doctor = self._is_doctor(turn.speaker, sentence)
@@ -223,10 +238,9 @@ class LexicalExtractor:
             words = [turn.words[token.word].probability for token in tokens]
             heard = _Heard(sentence, turn, doctor, certainty * sum(words) / len(words))
             if doctor:
-                self._hear_doctor(heard, fresh)
+                self._hear_doctor(heard)
             else:
                 self._hear_patient(heard)
-            fresh = False
         if sentences and _role(turn.speaker) != "doctor":
             self._heard_since_open += 1
 
@@ -246,7 +260,7 @@ class LexicalExtractor:
 
     # The doctor
 
-    def _hear_doctor(self, heard: _Heard, fresh: bool) -> None:
+    def _hear_doctor(self, heard: _Heard) -> None:
         sentence = heard.sentence
         if _is_echo(sentence) and self._open:
             self._answer(Reply.NO, heard, Strength.WEAK)
@@ -254,6 +268,7 @@ class LexicalExtractor:
         if sentence.act is Act.STATEMENT:
             self._recap(heard)
             return
+        self._answered.clear()
         if self._heard_since_open and (sentence.mentions or self._heard_since_open >= 2):
             self._open.clear()
         self._asked_attribute = self._attributes.asked(sentence.tokens)
@@ -261,13 +276,12 @@ class LexicalExtractor:
             self._presuppose(heard)
         elif sentence.mentions:
             self._ask(heard)
-        elif not fresh and not sentence.has("attached"):
-            self._open = [replace(question, denied=True) for question in self._open[:0]]
+        elif sentence.act is Act.CLOSED and not sentence.has("attached"):
+            self._open = [replace(question, diverted=True) for question in self._open]
 
     def _ask(self, heard: _Heard) -> None:
         """Open a question for each symptom asked after; an earlier unanswered one stays open."""
         sentence = heard.sentence
-        self._answered.clear()
         if not self._open:
             self._heard_since_open = 0
         for mention in sentence.mentions:
@@ -315,8 +329,8 @@ class LexicalExtractor:
             person = self._experiencer(sentence, mention)
             history = self._histories.get((concept, person))
             status = Status.HYPOTHETICAL
-            recap = sentence.has("recap", before=mention.first + 1)
-            if recap and not sentence.has("hypothetical", before=mention.first):
+            recap = sentence.reports(mention)
+            if recap:
                 status = sentence.assertion(mention).status
             elif history is not None and not sentence.has("hypothetical"):
                 said = sentence.assertion(mention).status
@@ -356,11 +370,11 @@ class LexicalExtractor:
         sentence = heard.sentence
         told: list[Concept] = []
         for mention in sentence.mentions:
-            if mention.kind is Kind.TOPIC:
-                continue
             concept = self._resolve(mention, sentence)
             person = self._experiencer(sentence, mention)
-            status = sentence.assertion(mention).status
+            status = self._told_status(heard, mention, self._histories.get((concept, person)))
+            if status is None:
+                continue
             self._note(heard, concept, person, status, Strength.STATED, mention)
             told.append(concept)
             if person is Experiencer.PATIENT and status is Status.PRESENT:
@@ -370,6 +384,27 @@ class LexicalExtractor:
         )
         return told
 
+    def _told_status(
+        self, heard: _Heard, mention: Mention, history: _History | None
+    ) -> Status | None:
+        """What a patient's sentence says of the mention; None if nothing."""
+        sentence = heard.sentence
+        status = sentence.assertion(mention).status
+        asked = any(question.concept == mention.concept for question in self._open)
+        if mention.kind is Kind.TOPIC or (
+            mention.kind is Kind.NORMAL and status is Status.ABSENT and not asked
+        ):
+            return None  # that somebody eats well is news only where the appetite is the question
+        known = history is not None and history.status is Status.PRESENT
+        generic = history is not None and history.concept != mention.concept
+        if known and status is Status.ABSENT and (generic or sentence.demonstrative(mention)):
+            return None  # 'it did nothing for the pain', 'no pain elsewhere'
+        if sentence.has("past"):
+            self._past_turn = heard.turn.id
+        elif self._past_turn == heard.turn.id and status is Status.PRESENT and sentence.past_tense:
+            return Status.PAST
+        return status
+
     def _reply(
         self, heard: _Heard, questions: Sequence[_Question], told: Sequence[Concept]
     ) -> None:
@@ -378,6 +413,8 @@ class LexicalExtractor:
         for question in questions:
             if question.concept in told:
                 self._note_question(question)
+        if reply is Reply.DETAIL and told and heard.sentence.starts_with("just", "only"):
+            reply = Reply.NO  # 'Any pain in your joints?' 'Just the back pain'
         if reply is None or (reply is Reply.DETAIL and told):
             self._open = [question for question in questions if question.concept not in told]
             return
@@ -386,7 +423,7 @@ class LexicalExtractor:
         if partial and reply not in (Reply.NO, Reply.UNSURE):
             self._open.clear()  # 'Yes, the chills': of the rest nothing was said
             return
-        if told and not partial and reply is Reply.DETAIL:
+        if reply is Reply.DETAIL and len(self._open) > 1:
             return
         weak = reply is Reply.DETAIL or len(self._open) > 2 and reply is Reply.YES
         self._answer(reply, heard, Strength.WEAK if weak else Strength.ANSWERED)
@@ -438,16 +475,17 @@ class LexicalExtractor:
 
     def _resolve(self, mention: Mention, sentence: Sentence) -> Concept:
         """The concept meant: bare 'pain' is the pain that the conversation is about."""
-        if mention.concept.display != "pain" or len(mention.tokens) > 1:
+        endings = _GENERIC.get(mention.concept.display)
+        if endings is None or len(mention.tokens) > 1:
             return mention.concept
-        pains = [
+        known = [
             history
             for history in self._histories.values()
-            if history.status is Status.PRESENT and _is_pain(history.concept)
+            if history.status is Status.PRESENT and history.concept.display.endswith(endings)
         ]
-        if self._topic in pains and self._topic is not None:
+        if self._topic is not None and self._topic in known:
             return self._topic.concept
-        return pains[-1].concept if pains else mention.concept
+        return known[-1].concept if known else mention.concept
 
     def _history(self, concept: Concept, person: Experiencer) -> _History:
         return self._histories.setdefault((concept, person), _History(concept, person))
@@ -482,6 +520,8 @@ def _answered_status(question: _Question, reply: Reply) -> Status | None:
     """What a reply says of the symptom; None if nothing."""
     if reply is Reply.UNSURE:
         return Status.UNCERTAIN
+    if question.diverted and reply in (Reply.YES, Reply.DETAIL):
+        return None
     if question.kind is Kind.TOPIC:
         return {Reply.GOOD: Status.ABSENT, Reply.BAD: Status.PRESENT}.get(reply)
     if question.kind is Kind.NORMAL:
@@ -501,8 +541,3 @@ def _role(speaker: str) -> str | None:
 def _is_echo(sentence: Sentence) -> bool:
     """The doctor's 'No. OK.' after a question: an answer that was seen or heard by them alone."""
     return sentence.starts_with("no", "none", "nope") and len(sentence.tokens) <= 2
-
-
-def _is_pain(concept: Concept) -> bool:
-    name = concept.display
-    return name.endswith((" pain", "ache", "sore throat"))
