@@ -72,7 +72,8 @@ _STOP = re.compile(
 )
 _REPEAT = re.compile(
     rf"{_ASKED}(?:repeat|repeat (?:that|it|yourself|your answer)"
-    rf"|say (?:that|it) (?:again|once more)|again|once more|come again|pardon|what did you (?:just )?say){_POLITE}"
+    r"|say (?:that|it) (?:again|once more)|again|once more|come again|pardon"
+    rf"|what did you (?:just )?say){_POLITE}"
 )
 _WHO = r"(?:she|he|they|we|you|the patient)"
 _TAIL = (

@@ -107,6 +107,86 @@ class Piper:
         )
 
 
+class Coqui:
+    """A Coqui voice with one speaker (VITS, Tacotron, ...), by coqui-tts and torch, on the CPU.
+
+    Checkpoints are loaded with torch's `weights_only`, so a pickle in them can run nothing; a torch
+    too old for that is refused.
+    """
+
+    def __init__(self, model: str | Path, rate: float = 1.0) -> None:
+        """Load a checkpoint's folder (config.json, one *.pth), or a model by its Coqui name.
+
+        A name ("tts_models/en/ljspeech/vits") that Coqui does not have on this machine yet is
+        downloaded by Coqui itself, from its own servers, unverified by voicemed. `rate` is relative
+        to the voice's own, 0.5 to 2, and other than 1 for VITS only. Raises EngineError if the
+        extra is not installed, ModelMissing if there is no such model or no network, ModelDamaged
+        if it cannot be read.
+        """
+        try:
+            from trainer.generic_utils import is_pytorch_at_least_2_4
+            from TTS.api import TTS
+            from TTS.utils.synthesizer import Synthesizer as CoquiSynthesizer
+        except ImportError as error:
+            raise EngineError(
+                f"speech.engine coqui does not import ({error}): run `pip install voicemed[coqui]`"
+            ) from error
+        if not is_pytorch_at_least_2_4():  # older ones would unpickle whatever is in a checkpoint
+            raise EngineError("speech.engine coqui needs torch 2.4 or newer: upgrade torch")
+        # At INFO coqui-tts logs the text that it speaks, which here is patient data.
+        logging.getLogger("TTS").setLevel(logging.WARNING)
+
+        try:
+            if Path(model).is_dir():
+                checkpoint = _only_checkpoint(Path(model))
+                self._coqui = CoquiSynthesizer(
+                    tts_checkpoint=checkpoint, tts_config_path=checkpoint.with_name("config.json")
+                )
+            elif str(model).startswith("tts_models/"):
+                self._coqui = TTS(str(model), progress_bar=True).synthesizer
+            else:
+                raise ModelMissing(
+                    f"speech.model {model}: neither a folder nor a Coqui name (tts_models/...)"
+                )
+        except (ModelMissing, ModelDamaged):
+            raise
+        except OSError as error:
+            raise ModelMissing(
+                f"speech.model {model}: cannot be read or downloaded ({type(error).__name__}): "
+                "name a checkpoint's folder, or connect to the network for Coqui's own download"
+            ) from error
+        except Exception as error:  # coqui-tts, torch's unpickler and their configs share no base
+            raise ModelDamaged(
+                f"speech.model {model}: not a Coqui voice that loads safely "
+                f"({type(error).__name__}): choose another"
+            ) from error
+        if rate != 1.0 and not hasattr(self._coqui.tts_model, "length_scale"):
+            raise EngineError(f"speech.rate: {model} speaks at its own rate only: set it to 1")
+        if rate != 1.0:
+            self._coqui.tts_model.length_scale /= rate
+        self.name = f"Coqui {Path(model).name}"
+        self.sample_rate = int(self._coqui.output_sample_rate)
+
+    def synthesize(self, text: str) -> Iterator[AudioChunk]:
+        """The spoken text, a chunk for each clause; EngineError if the voice fails."""
+        return _chunks(text, self._speak, self.sample_rate, self.name)
+
+    def _speak(self, clause: str) -> Samples:
+        samples = np.asarray(self._coqui.tts(clause), np.float32)
+        # It puts 10 000 zeros after each sentence, here after each clause.
+        return np.clip(np.trim_zeros(samples, "b"), -1.0, 1.0)
+
+
+def _only_checkpoint(folder: Path) -> Path:
+    checkpoints = sorted(folder.glob("*.pth"))
+    if len(checkpoints) != 1 or not (folder / "config.json").is_file():
+        raise ModelMissing(
+            f"{folder}: a Coqui checkpoint's folder holds config.json and one *.pth file: "
+            f"found {len(checkpoints)} *.pth"
+        )
+    return checkpoints[0]
+
+
 def create_synthesizer(settings: SpeechSettings) -> Synthesizer:
     """The voice that the settings name; ModelError or EngineError says what is missing."""
     return _ENGINES[settings.engine](settings)
@@ -115,11 +195,13 @@ def create_synthesizer(settings: SpeechSettings) -> Synthesizer:
 def _piper(settings: SpeechSettings) -> Synthesizer:
     from voicemed.weights import locate
 
-    folder = Path(settings.model)
-    return Piper(folder if folder.is_dir() else locate(settings.model), settings.rate)
+    return Piper(locate(settings.model), settings.rate)
 
 
-_ENGINES: Mapping[str, Callable[[SpeechSettings], Synthesizer]] = {"piper": _piper}
+_ENGINES: Mapping[str, Callable[[SpeechSettings], Synthesizer]] = {
+    "piper": _piper,
+    "coqui": lambda settings: Coqui(settings.model, settings.rate),
+}
 
 
 def _chunks(
@@ -200,8 +282,9 @@ def speakable(text: str) -> str:
     text = _ascii_digits(text)
     for pattern, spoken in _SIGNS:
         text = pattern.sub(spoken, text)
-    text = forms.name.sub(lambda match: forms.names[match[0]], text)
+    text = forms.name_with_digit.sub(lambda match: forms.names[match[0]], text)
     text = forms.quantity.sub(_quantity, text)
+    text = forms.name.sub(lambda match: forms.names[match[0]], text)
     text = forms.bare_unit.sub(_bare_unit, text)
     text = forms.dosing.sub(lambda match: forms.dosings[_undotted(match[0])], text)
     text = forms.dosing_after_dose.sub(lambda match: forms.dosings[_undotted(match[0])], text)
@@ -222,7 +305,9 @@ class _SpokenForms:
         self.dosings: dict[str, str] = table["dosing"] | table["dosing_after_dose"]
 
         unit = _any_of(self.units)
-        self.name = re.compile(rf"(?<![\w°]){_any_of(self.names)}(?!\w)")
+        numbered = {name for name in self.names if re.search(r"\d", name)}
+        self.name_with_digit = re.compile(rf"(?<!\w){_any_of(numbered)}(?!\w)")
+        self.name = re.compile(rf"(?<!\w){_any_of(self.names.keys() - numbered)}(?!\w)")
         self.quantity = re.compile(
             rf"(?P<sign>(?<![\w)])[-−+])?(?P<chain>{_CHAIN})"
             rf"(?:(?P<ordinal>st|nd|rd|th)(?!\w)"
