@@ -380,7 +380,7 @@ _SIGNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"[~≈]\s?(?=[.\d])"), " about "),
     (re.compile(r"±\s?(?=[.\d])"), " plus or minus "),
     (re.compile(r"=\s?(?=[-−+.\d])"), " equals "),
-    (re.compile(r"(?<!\S)\?(?=[A-Za-z])"), "query "),
+    (re.compile(r"(?<!\S)\?(?=\w)"), "query "),
 )
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
