@@ -84,6 +84,8 @@ class Sentence:
     "First and last token of each cue, by its label in the data file."
     act: Act
     reply: Reply | None
+    plain: bool
+    "Replies with a bare yes or no word, which can also answer a turn late."
     asked: bool
     "Ends with a question mark or opens as a question."
 
@@ -124,15 +126,9 @@ class Sentence:
 
     def reports(self, mention: Mention) -> bool:
         """Whether a doctor's statement tells it as known: 'you've had', but not 'if you've had'."""
-        reported = max(
-            (
-                first
-                for first, _ in self.cues["recap"]
-                if first < mention.last
-                and not {token.text for token in self.tokens[max(first - 2, 0) : first]} & _CONDITION
-            ),
-            default=-1,
-        )
+        if _CONDITION & {token.text for token in self.tokens[: mention.first]}:
+            return False
+        reported = self.last("recap", mention.last)
         return reported >= 0 and reported >= self.last("hypothetical", mention.first)
 
     def demonstrative(self, mention: Mention) -> bool:
@@ -144,6 +140,11 @@ class Sentence:
     def past_tense(self) -> bool:
         """Whether it tells of before: 'I had', 'it was'."""
         return any(token.text in ("had", "was", "were", "did", "got") for token in self.tokens)
+
+    @property
+    def rising(self) -> bool:
+        """Whether it ends with a question mark."""
+        return bool(self.tokens) and self.tokens[-1].mark == "?"
 
     def starts_with(self, *stems: str) -> bool:
         """Whether the first token is one of these."""
@@ -200,7 +201,8 @@ _SUBJECTS = frozenset(
     "i ive im id he hes she shes they theyve it its we weve you youve youre there theres thats".split()
 )
 _DEFINITE = frozenset({"the", "this", "that", "these", "those", "your", "my"})
-_CONDITION = frozenset({"if", "when", "should", "unless", "whether", "once", "case", "until"})
+_PLAIN = frozenset("no nope nah none not nothing yes yeah yep yup mhm definitely".split())
+_CONDITION = frozenset({"if", "unless", "should", "whether", "case", "until"})
 _ONGOING = frozenset({"start", "began", "since", "still", "begin", "ever", "come", "now"})
 
 
@@ -229,12 +231,15 @@ class Rules:
         cues["negation"] = [cue for cue in cues["negation"] if cue[0] not in masked]
         act = self._act(tokens, self._content_start(tokens))
         asked = bool(tokens) and (tokens[-1].mark == "?" or act is not Act.STATEMENT)
+        reply = self._reply(tokens)
+        start = self._content_start(tokens)
         return Sentence(
             tuple(tokens),
             tuple(mentions),
             defaultdict(tuple, {label: tuple(spans) for label, spans in cues.items()}),
             Act.CLOSED if asked and act is Act.STATEMENT else act,
-            self._reply(tokens),
+            reply,
+            reply is not None and tokens[start].text in _PLAIN,
             asked,
         )
 
@@ -273,7 +278,7 @@ class Rules:
             if reply is not None and best.label not in ("yes", "no"):
                 return reply
             reply, start = Reply(best.label), best.tokens[-1] + 1
-            if reply is Reply.YES and tokens[-1].text == "no":
+            if reply is Reply.YES and best.weight == 1 and tokens[-1].text == "no":
                 return Reply.NO
             if reply not in (Reply.YES, Reply.NO) or best.weight > 1:
                 return reply

@@ -161,12 +161,14 @@ class _History:
 
 def _overrules(new: _Evidence, old: _Evidence) -> bool:
     """Whether later evidence replaces the status that holds so far."""
-    held = old.assertion.status is Status.PRESENT and old.strength > Strength.WEAK
-    if held and new.assertion.status is not Status.PRESENT:
-        return not new.resolved and new.strength is Strength.STATED
-    if new.assertion.status is Status.UNCERTAIN and old.assertion.status is not Status.UNCERTAIN:
-        return new.strength > old.strength
-    return new.strength >= old.strength or old.strength is Strength.WEAK
+    if old.assertion.status is Status.UNCERTAIN:
+        return True
+    if new.assertion.status is Status.UNCERTAIN:
+        return old.strength is Strength.WEAK
+    if old.assertion.status is Status.PRESENT and new.assertion.status is Status.ABSENT:
+        plain = new.strength is Strength.STATED or old.strength is Strength.WEAK
+        return plain and not new.resolved
+    return new.strength >= old.strength
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,11 +216,12 @@ class LexicalExtractor:
         self._open: list[_Question] = []
         self._heard_since_open = 0
         self._answered: list[_Question] = []
+        self._hummed = False
         self._topic: _History | None = None
         self._asked_attribute = ""
         self._proxy = False
         self._of_other = False
-        self._past_turn = 0
+        self._past_turn = self._summary_turn = 0
         self._turns = 0
 
     def update(self, turn: Turn) -> tuple[Finding, ...]:
@@ -231,6 +234,7 @@ class LexicalExtractor:
     def _hear(self, turn: Turn) -> None:
         tokens = tokenize(word.text for word in turn.words)
         sentences = split(tokens, self._rules)
+        replied = False
         for tokens in sentences:
             sentence = self._rules.read(tokens, self._lexicon.mentions(tokens))
             doctor = self._is_doctor(turn.speaker, sentence)
@@ -241,8 +245,8 @@ class LexicalExtractor:
                 self._hear_doctor(heard)
             else:
                 self._hear_patient(heard)
-        if sentences and _role(turn.speaker) != "doctor":
-            self._heard_since_open += 1
+                replied = True
+        self._heard_since_open += replied
 
     def _is_doctor(self, speaker: str, sentence: Sentence) -> bool:
         """By the label, else by the words: who asks, or says 'you', is taken for the doctor."""
@@ -252,10 +256,10 @@ class LexicalExtractor:
         words = {token.text for token in sentence.tokens}
         if words & {"i", "ive", "im", "my", "me"}:
             return False
+        if self._open and sentence.reply is not None and not sentence.rising:
+            return False
         if sentence.asked:
             return True
-        if sentence.reply is not None and self._open:
-            return False
         return bool(words & {"you", "your", "youre", "youve", "youll"})
 
     # The doctor
@@ -322,6 +326,8 @@ class LexicalExtractor:
     def _recap(self, heard: _Heard) -> None:
         """A doctor's statement: a recap of what the patient has, else advice or explanation."""
         sentence = heard.sentence
+        if sentence.has("summary"):
+            self._summary_turn = heard.turn.id
         for mention in sentence.mentions:
             if mention.kind is Kind.TOPIC:
                 continue
@@ -329,7 +335,9 @@ class LexicalExtractor:
             person = self._experiencer(sentence, mention)
             history = self._histories.get((concept, person))
             status = Status.HYPOTHETICAL
-            recap = sentence.reports(mention)
+            recap = sentence.reports(mention) or (
+                self._summary_turn == heard.turn.id and not sentence.has("hypothetical")
+            )
             if recap:
                 status = sentence.assertion(mention).status
             elif history is not None and not sentence.has("hypothetical"):
@@ -348,6 +356,8 @@ class LexicalExtractor:
         self._listen_for_proxy(sentence)
         if sentence.asked and sentence.act is not Act.STATEMENT and self._asks_back(sentence):
             return
+        if sentence.has("past"):
+            self._past_turn = heard.turn.id
         questions = list(self._open)
         stated = self._tell(heard)
         if questions:
@@ -396,14 +406,22 @@ class LexicalExtractor:
         ):
             return None  # that somebody eats well is news only where the appetite is the question
         known = history is not None and history.status is Status.PRESENT
+        if history is not None and self._repeats_advice(heard, history):
+            return None
         generic = history is not None and history.concept != mention.concept
         if known and status is Status.ABSENT and (generic or sentence.demonstrative(mention)):
             return None  # 'it did nothing for the pain', 'no pain elsewhere'
-        if sentence.has("past"):
-            self._past_turn = heard.turn.id
-        elif self._past_turn == heard.turn.id and status is Status.PRESENT and sentence.past_tense:
+        if self._past_turn == heard.turn.id and status is Status.PRESENT and sentence.past_tense:
             return Status.PAST
         return status
+
+    def _repeats_advice(self, heard: _Heard, history: _History) -> bool:
+        """The patient only says after the doctor what to look out for."""
+        last = history.evidence[-1]
+        advice = last.assertion.status is Status.HYPOTHETICAL
+        recent = heard.turn.id - last.spans[-1].turn <= 2
+        own = {"i", "ive", "im", "my", "id"} & {token.text for token in heard.sentence.tokens}
+        return advice and recent and not own
 
     def _reply(
         self, heard: _Heard, questions: Sequence[_Question], told: Sequence[Concept]
@@ -418,6 +436,8 @@ class LexicalExtractor:
         if reply is None or (reply is Reply.DETAIL and told):
             self._open = [question for question in questions if question.concept not in told]
             return
+        if self._heard_since_open and not heard.sentence.plain:
+            return  # too late for anything but a plain yes or no
         partial = any(question.concept in told for question in questions)
         self._open = [question for question in questions if question.concept not in told]
         if partial and reply not in (Reply.NO, Reply.UNSURE):
@@ -446,17 +466,23 @@ class LexicalExtractor:
             if status is Status.PRESENT and question.experiencer is Experiencer.PATIENT:
                 self._topic = history
         self._answered, self._open = self._open, []
+        self._hummed = reply is Reply.YES and len(tokens) == 1
 
     def _correct(self, heard: _Heard) -> None:
         """'No. Well, actually, a bit.' takes the last answer back."""
         sentence = heard.sentence
-        if not sentence.has("correction") or len(self._answered) != 1:
-            return
-        first = min(start for start, _ in sentence.cues["correction"])
-        if first > 1 or sentence.reply not in (Reply.YES, Reply.DETAIL, Reply.UNSURE):
+        if sentence.reply is Reply.NO and sentence.plain and self._hummed:
+            reply = Reply.NO  # the 'yeah' before it only meant: I'm listening
+        elif (
+            len(self._answered) == 1
+            and min((start for start, _ in sentence.cues["correction"]), default=2) < 2
+            and sentence.reply in (Reply.YES, Reply.DETAIL, Reply.UNSURE)
+        ):
+            reply = Reply.YES
+        else:
             return
         self._open, self._answered = self._answered, []
-        self._answer(Reply.YES, heard, Strength.STATED)
+        self._answer(reply, heard, Strength.STATED)
 
     def _listen_for_proxy(self, sentence: Sentence) -> None:
         """A parent who opens with 'my son has ...' speaks for the patient."""
