@@ -126,7 +126,7 @@ def count_traps(gold: Path, predicted: Path) -> tuple[int, int]:
     for path in gold.glob("*.jsonl"):
         rows = load(path)
         scored = {row["symptom"] for row in rows if (row["status"], row["experiencer"]) in SCORED}
-        trap = {row["symptom"] for row in rows} - scored
+        trap = {row["symptom"] for row in rows if is_trap(row)} - scored
         said = {
             row["symptom"]
             for row in load(predicted / path.name)
@@ -135,6 +135,10 @@ def count_traps(gold: Path, predicted: Path) -> tuple[int, int]:
         traps += len(trap)
         sprung += len(trap & said)
     return sprung, traps
+
+
+def is_trap(row: dict[str, Any]) -> bool:
+    return row["experiencer"] == "other" or row["status"] in ("hypothetical", "past")
 
 
 def show(data: Path, name: str) -> None:

@@ -87,6 +87,7 @@ class Strength(IntEnum):
 
 _CONFIDENCE = MappingProxyType({Strength.WEAK: 0.6, Strength.ANSWERED: 0.8, Strength.STATED: 0.9})
 """Rough, not calibrated: guesses at how often evidence of each kind is right."""
+_THIRD_PERSON = frozenset({"he", "hes", "she", "shes"})
 _PAINS = (" pain", "ache", "sore throat", "painful urination", "painful swallowing")
 _GENERIC: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -220,7 +221,7 @@ class LexicalExtractor:
         self._topic: _History | None = None
         self._asked_attribute = ""
         self._proxy = False
-        self._of_other = False
+        self._relative_known = False
         self._past_turn = self._summary_turn = 0
         self._turns = 0
 
@@ -356,6 +357,7 @@ class LexicalExtractor:
         self._listen_for_proxy(sentence)
         if sentence.asked and sentence.act is not Act.STATEMENT and self._asks_back(sentence):
             return
+        self._relative_known |= sentence.has("other")
         if sentence.has("past"):
             self._past_turn = heard.turn.id
         questions = list(self._open)
@@ -389,9 +391,6 @@ class LexicalExtractor:
             told.append(concept)
             if person is Experiencer.PATIENT and status is Status.PRESENT:
                 self._topic = self._histories[concept, person]
-        self._of_other = any(
-            sentence.experiencer(mention) is Experiencer.OTHER for mention in sentence.mentions
-        )
         return told
 
     def _told_status(
@@ -495,7 +494,8 @@ class LexicalExtractor:
         person = sentence.experiencer(mention)
         if self._proxy and sentence.has("child"):
             return Experiencer.PATIENT
-        if self._of_other and not self._proxy and sentence.starts_with("she", "he", "they"):
+        subject = {token.text for token in sentence.tokens[max(mention.first - 4, 0) : mention.first]}
+        if self._relative_known and not self._proxy and subject & _THIRD_PERSON:
             return Experiencer.OTHER
         return person
 
@@ -511,7 +511,9 @@ class LexicalExtractor:
         ]
         if self._topic is not None and self._topic in known:
             return self._topic.concept
-        return known[-1].concept if known else mention.concept
+        asked = [q.concept for q in self._open if q.concept.display.endswith(endings)]
+        candidates = asked or [history.concept for history in known]
+        return candidates[-1] if candidates else mention.concept
 
     def _history(self, concept: Concept, person: Experiencer) -> _History:
         return self._histories.setdefault((concept, person), _History(concept, person))
