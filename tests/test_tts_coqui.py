@@ -39,7 +39,7 @@ def save_tiny_vits(folder: Path) -> None:
         use_phonemes=False,
         text_cleaner="basic_cleaners",
     )
-    model = Vits.init_from_config(config)
+    model = Vits(config)
     folder.mkdir(exist_ok=True)
     (folder / "config.json").write_text(json.dumps(config.to_dict()))
     torch.save({"model": model.state_dict()}, folder / "model.pth")

@@ -288,6 +288,7 @@ def speakable(text: str) -> str:
     text = forms.bare_unit.sub(_bare_unit, text)
     text = forms.dosing.sub(lambda match: forms.dosings[_undotted(match[0])], text)
     text = forms.dosing_after_dose.sub(lambda match: forms.dosings[_undotted(match[0])], text)
+    text = re.sub(r"(?<!\S)\?(?=\w)", "query ", text)
     return " ".join(text.split())
 
 
@@ -380,7 +381,6 @@ _SIGNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"[~≈]\s?(?=[.\d])"), " about "),
     (re.compile(r"±\s?(?=[.\d])"), " plus or minus "),
     (re.compile(r"=\s?(?=[-−+.\d])"), " equals "),
-    (re.compile(r"(?<!\S)\?(?=\w)"), "query "),
 )
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
