@@ -95,6 +95,8 @@ def test_the_wake_word_is_configurable() -> None:
         ("Any chest pain?", "Not mentioned: chest pain."),
         ("Is there pain?", "Present: headache, since yesterday, severe."),
         ("Did she have a cough as a child?", "Present: cough, for three days."),
+        ("Did she have no cough?", "Present: cough, for three days."),
+        ("Did she not mention a cough?", "Present: cough, for three days."),
         ("How long has she had the cough?", "Cough, for three days."),
         ("Since when does he have the headache?", "Headache, since yesterday, severe."),
         ("When did the nausea start?", "Not said since when: nausea is present."),

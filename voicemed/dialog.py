@@ -110,7 +110,7 @@ _STATUS_QUESTION = re.compile(
 )
 _MENTIONED = re.compile(
     rf"{_ASKED}(?:(?:did|does|do|has|have|had|is|are|was|were) (?:{_WHO}|there|it) )?"
-    r"(?:(?:not )?(?:mention(?:ed)?|report(?:ed)?|ha(?:ve|d|s)|having|got|get|complain(?:ed)? of"
+    r"(?:(?:mention(?:ed)?|report(?:ed)?|ha(?:ve|d|s)|having|got|get|complain(?:ed)? of"
     r"|experienc\w+|say|describe[sd]?|any|about|what about|how about|feel(?:ing)?)\b)+"
 )
 _OUTSIDE = re.compile(
@@ -145,7 +145,8 @@ def respond(request: str, encounter: Encounter, last_reply: str = "") -> Reply:
     else:
         return Reply(_cannot(said), "unknown")
     plain = len(asked) == 1 and _MENTIONED.match(said) and _ends_with(said, asked[0])
-    if plain and answers[0].startswith(_PRESENT):
+    negated = re.search(r"\b(?:no|not|never|without)\b", said)  # "yes" would be open to both
+    if plain and not negated and answers[0].startswith(_PRESENT):
         answers[0] = f"Yes: {answers[0].removeprefix(_PRESENT)}"
     return Reply(" ".join(answers), "answer")
 
