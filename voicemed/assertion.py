@@ -243,9 +243,10 @@ class Rules:
             asked,
         )
 
-    def opens_question(self, tokens: Sequence[Token]) -> bool:
-        """Whether a question begins with the first token."""
-        return self._act(tokens[:4], 0) is not Act.STATEMENT
+    def boundary(self, tokens: Sequence[Token]) -> bool:
+        """Whether an unpunctuated text most likely begins a question with the first token."""
+        found = self._questions.find(tokens[:4])
+        return any(match.label == "boundary" and match.tokens[0] == 0 for match in found)
 
     def _content_start(self, tokens: Sequence[Token]) -> int:
         """Index of the first token after words such as 'okay, and'."""
@@ -308,31 +309,19 @@ def _longest_run(tokens: Sequence[Token]) -> int:
 
 _ANSWERS = frozenset({"no", "nope", "yes", "yeah", "yep", "yup"})
 _LINKS = frozenset(
-    "and or if what when where how why that so i not no dont didnt havent without than".split()
+    "and be is its doing feeling or if what when where how why that so i not no dont didnt havent without than".split()
 )
 
 
 def _begins(tokens: Sequence[Token], at: int, rules: Rules) -> bool:
     """Whether an unpunctuated text begins a new sentence at this token."""
     token, previous = tokens[at], tokens[at - 1]
-    if previous.text in _ANSWERS:
-        return token.text in _SUBJECTS or rules.opens_question(tokens[at : at + 4])
+    following = tokens[at + 1].text if at + 1 < len(tokens) else ""
     if token.text in _ANSWERS:
-        following = tokens[at + 1].text if at + 1 < len(tokens) else ""
         return token.text != "no" or following in _SUBJECTS | _ANSWERS | {"", "okay", "any", "not"}
-    if token.stem == "okay":
-        return previous.text not in ("be", "is", "its", "are", "doing", "feeling")
-    opens = token.text not in (
-        "no",
-        "or",
-        "not",
-        "anything",
-        "anyone",
-        "feeling",
-        "ever",
-        "noticed",
-    )
-    return opens and previous.text not in _LINKS and rules.opens_question(tokens[at : at + 4])
+    if previous.text in _ANSWERS and (token.text in _SUBJECTS or token.text == "any"):
+        return True
+    return previous.text not in _LINKS and rules.boundary(tokens[at : at + 4])
 
 
 @cache
