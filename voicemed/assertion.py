@@ -21,6 +21,8 @@ from voicemed.lexicon import Kind, Mention, PhraseMatcher, Token
 
 _REACH = 7
 """Words, other than of symptoms, over which a negation carries; ConText's default is a sentence."""
+_SHORT = 6
+"""Tokens up to which a 'no' at the end denies the whole sentence."""
 _LONG_RUN = 12
 """Tokens without punctuation after which a text counts as unpunctuated."""
 
@@ -168,6 +170,8 @@ class Sentence:
 
     def _reaches(self, cue: tuple[int, int], mention: Mention) -> bool:
         _, last = cue
+        if mention.first < last < mention.last and last not in mention.tokens:
+            return True  # 'my neck doesn't hurt'
         if last >= mention.first or last in mention.tokens or self._only_answers(last):
             return False
         span = range(last + 1, mention.first)
@@ -188,6 +192,8 @@ class Sentence:
 
     def _denied_after(self, mention: Mention) -> bool:
         """'Fever, no.'"""
+        if len(self.tokens) <= _SHORT and self.tokens[-1].text == "no" and self.tokens[-2].mark:
+            return mention.last < len(self.tokens) - 1  # 'a bleeding disorder, no'
         tail = [token.text for token in self.tokens[mention.last + 1 :]]
         while tail and tail[0] in ("at", "all", "or", "anything"):
             tail.pop(0)

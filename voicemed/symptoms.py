@@ -222,6 +222,7 @@ class LexicalExtractor:
         self._asked_attribute = ""
         self._proxy = False
         self._relative_known = False
+        self._reaction = False
         self._past_turn = self._summary_turn = 0
         self._turns = 0
 
@@ -274,6 +275,9 @@ class LexicalExtractor:
             self._recap(heard)
             return
         self._answered.clear()
+        self._reaction = sentence.has("reaction") or (
+            self._reaction and sentence.has("reaction_follow")
+        )
         if self._heard_since_open and (sentence.mentions or self._heard_since_open >= 2):
             self._open.clear()
         self._asked_attribute = self._attributes.asked(sentence.tokens)
@@ -360,6 +364,7 @@ class LexicalExtractor:
         self._relative_known |= sentence.has("other")
         if sentence.has("past"):
             self._past_turn = heard.turn.id
+        self._reaction |= sentence.has("reaction")
         questions = list(self._open)
         stated = self._tell(heard)
         if questions:
@@ -410,6 +415,8 @@ class LexicalExtractor:
         generic = history is not None and history.concept != mention.concept
         if known and status is Status.ABSENT and (generic or sentence.demonstrative(mention)):
             return None  # 'it did nothing for the pain', 'no pain elsewhere'
+        if self._reaction and status is Status.PRESENT and history is None:
+            return Status.PAST
         if self._past_turn == heard.turn.id and status is Status.PRESENT and sentence.past_tense:
             return Status.PAST
         return status
