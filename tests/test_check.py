@@ -60,7 +60,7 @@ def healthy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(weights, "models", lambda: (status,))
     monkeypatch.setattr(weights, "verify", lambda names: (status,))
     monkeypatch.setattr(weights, "model_folder", lambda: tmp_path / "not" / "yet")
-    monkeypatch.setattr(asr, "create_recognizer", lambda settings: engine, raising=False)
+    monkeypatch.setattr(asr, "create_recognizer", lambda settings: engine)
     monkeypatch.setattr(tts, "create_synthesizer", lambda settings: engine)
     monkeypatch.setattr(whisper_torch, "gpu_available", lambda: False)
     disk = SimpleNamespace(free=50e9)
@@ -160,7 +160,7 @@ def test_the_models_of_the_settings_are_verified_too(
 
 
 def test_engines_that_do_not_load(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asr, "create_recognizer", broken(EngineError("ct2")), raising=False)
+    monkeypatch.setattr(asr, "create_recognizer", broken(EngineError("ct2")))
     monkeypatch.setattr(tts, "create_synthesizer", broken(ModelMissing("no voice")))
     assert result("recognition") == CheckResult("recognition", State.FAILED, "ct2")
     assert result("voice") == CheckResult("voice", State.WARNING, "no voice")

@@ -18,7 +18,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import voicemed
-from voicemed import cli, live, microphone, tts, weights
+from voicemed import cli, live, microphone, note, tts, weights
 from voicemed.assertion import Assertion, Status
 from voicemed.audio import AudioChunk
 from voicemed.config import Settings
@@ -74,7 +74,7 @@ def make_loop(monkeypatch: pytest.MonkeyPatch) -> MakeLoop:
             loop.built_with = {"settings": settings, **options}
             return loop
 
-        monkeypatch.setattr(live, "build", build, raising=False)
+        monkeypatch.setattr(live, "build", build)
         return loop
 
     return make
@@ -204,58 +204,50 @@ def test_a_defect_says_where_but_not_what_was_said(
 # -- dictate
 
 
-class FakeNote:
-    """Keeps what was saved."""
-
-    def __init__(self) -> None:
-        self.text = ""
-
-    def feed(self, turn: Turn) -> None:
-        self.text += turn.text + "\n"
-
-    def save(self, path: Path) -> None:
-        with path.with_suffix(".log").open("a") as log:
-            log.write(repr(self.text) + "\n")
-
-
 @pytest.fixture
-def fake_note(monkeypatch: pytest.MonkeyPatch) -> None:
-    fake = SimpleNamespace(Dictation=FakeNote)
-    monkeypatch.setitem(sys.modules, "voicemed.note", fake)
+def saved(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The texts that are saved, besides saving them."""
+    texts: list[str] = []
+    save = note.Dictation.save
+
+    def spy(self: note.Dictation, path: Path) -> None:
+        texts.append(self.text)
+        save(self, path)
+
+    monkeypatch.setattr(note.Dictation, "save", spy)
+    return texts
 
 
-@pytest.mark.usefixtures("fake_note")
-def test_a_dictation_is_saved_after_every_utterance(make_loop: MakeLoop, tmp_path: Path) -> None:
+def test_a_dictation_is_saved_after_every_utterance(
+    make_loop: MakeLoop, saved: list[str], tmp_path: Path
+) -> None:
     loop = make_loop()
     result = run("dictate", "--save", str(tmp_path / "note.md"))
-    assert result.stdout == "Naïve cough.\nBye.\n\n"
-    assert (tmp_path / "note.log").read_text().splitlines() == [
-        "''",
-        r"'Naïve cough.\n'",
-        r"'Naïve cough.\nBye.\n'",
-    ]
+    assert result.stdout == "Naïve cough. Bye.\n"
+    assert (tmp_path / "note.md").read_text(encoding="utf-8") == "Naïve cough. Bye.\n"
+    assert saved == ["", "Naïve cough.", "Naïve cough. Bye."]
     assert loop.built_with["output"] == "none"
     assert loop.built_with["dictation"] is True
 
 
-@pytest.mark.usefixtures("fake_note")
 def test_an_aborted_dictation_still_prints_the_note(make_loop: MakeLoop) -> None:
     make_loop(KeyboardInterrupt())
     result = run("dictate")
-    assert (result.exit_code, result.stdout) == (130, "Naïve cough.\n\n")
+    assert (result.exit_code, result.stdout) == (130, "Naïve cough.\n")
 
 
-@pytest.mark.usefixtures("fake_note")
 def test_a_note_is_not_overwritten_unasked(make_loop: MakeLoop, tmp_path: Path) -> None:
     make_loop()
-    note = tmp_path / "note.md"
-    note.write_text("of another patient")
-    result = run("dictate", "--save", str(note))
+    path = tmp_path / "note.md"
+    path.write_text("of another patient")
+    result = run("dictate", "--save", str(path))
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == (
-        f"voicemed: error: {note} exists; choose another name or add --overwrite\n"
+        f"voicemed: error: {path} exists; choose another name or add --overwrite\n"
     )
-    assert run("dictate", "--save", str(note), "--overwrite").exit_code == 0
+    assert path.read_text() == "of another patient"
+    assert run("dictate", "--save", str(path), "--overwrite").exit_code == 0
+    assert path.read_text(encoding="utf-8") == "Naïve cough. Bye.\n"
 
 
 # -- transcribe

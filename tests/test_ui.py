@@ -204,6 +204,21 @@ def test_no_terminal_is_too_small(width: int, height: int) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("field", "keys"),
+    [
+        ("recording", "space: ask the assistant"),
+        ("addressed", "ask the assistant now"),
+        ("speaking", "any key: stop the voice"),
+    ],
+)
+def test_the_last_line_says_what_keys_do(field: str, keys: str) -> None:
+    loop = ScriptedLoop()
+    loop.change(**{field: True})
+    view = ui.session_view(loop.encounter, loop.status, width=80, height=24)
+    assert cells(view, 80, 24)[-1].strip() == f"{keys}   q or Ctrl-C: end"
+
+
 def test_a_warning_shows_on_the_smallest_terminal() -> None:
     loop = ScriptedLoop()
     loop.change(warning="microphone lost")
@@ -399,7 +414,7 @@ def test_dictation_in_a_pipe_shows_warnings_and_then_the_note(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     class Note:
-        text = "Cough.\n\n[b]No[/b] fever.\n" + "long " * 50
+        text = "Cough.\n\n[b]No[/b] fever.\n" + "long " * 50 + "line."
 
     loop = ScriptedLoop()
     with ui.follow_dictation(loop, Note()) as observe:

@@ -440,8 +440,13 @@ def _reply(status: LiveStatus) -> list[Text]:
 
 
 def _session_keys(status: LiveStatus) -> Text:
-    keys = "any key: stop the voice" if status.speaking else "space: ask the assistant"
-    return Text(f"{keys}   q or Ctrl-C: end", style="dim")
+    if status.speaking:
+        line = Text("any key: stop the voice", style="dim")
+    elif status.addressed:
+        line = Text("ask the assistant now", style="bold magenta")
+    else:
+        line = Text("space: ask the assistant", style="dim")
+    return line.append("   q or Ctrl-C: end", style="not bold dim default")
 
 
 def _one_line(text: Text) -> Text:
@@ -509,7 +514,8 @@ def follow_dictation(loop: LiveLoop, note: Note) -> Iterator[Callable[[Event], N
 
 def dictation_view(note: str, status: LiveStatus, *, width: int, height: int) -> RenderableType:
     """The end of the note and the words that are being spoken, for a screen of this size."""
-    text = Text("\n".join(printable(line) for line in note.split("\n")))
+    visible = note[-width * height :]
+    text = Text("\n".join(printable(line) for line in visible.split("\n")))
     partial = _partial(status)
     if text and partial and not text.plain.endswith("\n"):
         text.append(" ")
@@ -520,8 +526,8 @@ def dictation_view(note: str, status: LiveStatus, *, width: int, height: int) ->
 
 
 def print_note(note: str) -> None:
-    """The whole note, as it is."""
-    make_console().print(Text(note), soft_wrap=True)
+    """The whole note."""
+    make_console().print(Text(note.rstrip()), soft_wrap=True)
 
 
 # -- keys
@@ -625,24 +631,27 @@ def print_batch_report(report: BatchReport) -> None:
 
 
 class _BatchBars:
-    """A bar for each recording in work."""
+    """A bar for the recording in work."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._tasks: dict[Path, TaskID] = {}
+        self._file = Path()
+        self._task = TaskID(0)
         self._drawn = -FRAME
 
     def show(self, now: BatchProgress) -> None:
-        if now.file not in self._tasks:
+        if now.file != self._file:
+            for task in self._progress.task_ids:
+                self._progress.remove_task(task)
             name = f"[{now.index}/{now.count}] {printable(now.file.name)}"
-            self._tasks[now.file] = self._progress.add_task(name, speed="", left="")
+            self._file = now.file
+            self._task = self._progress.add_task(name, speed="", left="")
         self._progress.update(
-            self._tasks[now.file],
+            self._task,
             completed=now.position,
             total=max(now.duration, now.position),
             speed=f"{now.speed:.1f}x",
             left="" if now.remaining is None else f"{clock(now.remaining)} left",
-            visible=now.position < now.duration,
         )
         if time.monotonic() - self._drawn >= FRAME:
             self._progress.refresh()
