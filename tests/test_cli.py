@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,9 +16,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import voicemed
-from voicemed import cli, live, microphone, note, tts, weights
+from voicemed import batch, cli, live, microphone, note, tts, weights
 from voicemed.assertion import Assertion, Status
 from voicemed.audio import AudioChunk
+from voicemed.batch import BatchProgress, BatchReport
 from voicemed.config import Settings
 from voicemed.encounter import Encounter
 from voicemed.errors import DeviceError, DownloadError, EngineError
@@ -253,51 +252,45 @@ def test_a_note_is_not_overwritten_unasked(make_loop: MakeLoop, tmp_path: Path) 
 # -- transcribe
 
 
-@dataclasses.dataclass
-class FakeBatch:
-    FORMATS = ("txt", "json", "srt", "vtt", "md", "findings")
-    failed: list[tuple[Path, str]] = dataclasses.field(default_factory=list)
-    calls: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+class FakeTranscription:
+    """In place of `transcribe_files`: keeps what it was called with."""
 
-    def transcribe_files(self, paths: Sequence[Path], **options: Any) -> SimpleNamespace:
-        self.calls.append({"paths": paths, **options})
+    def __init__(self) -> None:
+        self.failed: list[tuple[Path, str]] = []
+        self.call: dict[str, Any] = {}
+
+    def __call__(self, paths: Sequence[Path], **options: Any) -> BatchReport:
+        self.call = {"paths": paths, **options}
         for index, path in enumerate(paths, 1):
             for position in (0.0, 60.0):
                 options["progress"](
-                    SimpleNamespace(
-                        file=path,
-                        index=index,
-                        count=len(paths),
-                        position=position,
-                        duration=60.0,
-                        speed=30.0,
-                        remaining=1.0,
-                    )
+                    BatchProgress(path, index, len(paths), position, 60.0, speed=30, remaining=1)
                 )
-        return SimpleNamespace(done=[Path("a.wav")], skipped=[], failed=self.failed)
+        return BatchReport([Path("a.wav")], [], self.failed)
 
 
 @pytest.fixture
-def fake_batch(monkeypatch: pytest.MonkeyPatch) -> FakeBatch:
-    fake = FakeBatch()
-    monkeypatch.setitem(sys.modules, "voicemed.batch", fake)
-    monkeypatch.setattr(voicemed, "batch", fake, raising=False)
+def transcription(monkeypatch: pytest.MonkeyPatch) -> FakeTranscription:
+    fake = FakeTranscription()
+    monkeypatch.setattr(batch, "transcribe_files", fake)
     return fake
 
 
-def test_transcribe_passes_on_and_reports(fake_batch: FakeBatch) -> None:
+def test_transcribe_passes_on_and_reports(transcription: FakeTranscription) -> None:
     result = run("transcribe", "a.wav", "b.wav", "--format", "TXT, findings,txt", "--force")
     assert result.exit_code == 0
     assert result.stdout == "1 transcribed\n"
     assert result.stderr == "[1/2] a.wav (01:00)\n[2/2] b.wav (01:00)\n"
-    call = fake_batch.calls[0]
+    call = transcription.call
     assert call["paths"] == [Path("a.wav"), Path("b.wav")]
     assert call["formats"] == ("txt", "findings")
     assert (call["output"], call["force"]) == (None, True)
 
 
-def test_transcribe_lists_the_failed_and_exits_with_1(fake_batch: FakeBatch) -> None:
-    fake_batch.failed = [
+def test_transcribe_lists_the_failed_and_exits_with_1(
+    transcription: FakeTranscription,
+) -> None:
+    transcription.failed = [
         (Path("b.wav"), "b.wav: no sound in it"),
         (Path("c\x1b.wav"), "it is empty"),
     ]
@@ -310,7 +303,10 @@ def test_transcribe_lists_the_failed_and_exits_with_1(fake_batch: FakeBatch) -> 
     ]
 
 
-@pytest.mark.usefixtures("fake_batch")
+def test_the_help_names_all_formats() -> None:
+    assert cli.FORMATS == batch.FORMATS
+
+
 def test_an_unknown_format_names_the_nearest() -> None:
     result = run("transcribe", "a.wav", "--format", "txt,jsn")
     assert result.exit_code == 2

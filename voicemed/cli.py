@@ -55,6 +55,9 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
 }
 "Shown at the end of each command's help."
 
+FORMATS = ("txt", "json", "srt", "vtt", "md", "findings")
+"Those of batch.py, which is too heavy to import for `--help`."
+
 F = TypeVar("F", bound=Callable[..., None])
 
 
@@ -236,9 +239,9 @@ def transcribe(
     format_: Annotated[
         str,
         typer.Option(
-            "--format", metavar="LIST", help="Of txt, json, srt, vtt, md, findings; by commas."
+            "--format", metavar="LIST", help=f"Of {', '.join(FORMATS)}; separated by commas."
         ),
-    ] = "txt,json,srt,vtt,md,findings",
+    ] = ",".join(FORMATS),
     model: Model = None,
     language: Language = None,
     force: Annotated[bool, typer.Option("--force", help="Do again what is already done.")] = False,
@@ -252,7 +255,7 @@ def transcribe(
     settings = _settings(config, model=model, language=language)
     from voicemed import batch, ui
 
-    formats = _formats(format_, batch.FORMATS)
+    formats = _formats(format_)
     with ui.batch_progress() as progress:
         report = batch.transcribe_files(
             paths,
@@ -368,13 +371,13 @@ def _settings(
     return override(load(config), options)
 
 
-def _formats(text: str, known: tuple[str, ...]) -> tuple[str, ...]:
+def _formats(text: str) -> tuple[str, ...]:
     """The formats of a list with commas, each once."""
     formats = tuple(dict.fromkeys(name.strip().lower() for name in text.split(",")))
     for name in formats:
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(known)}"
+        if name not in FORMATS:
+            close = difflib.get_close_matches(name, FORMATS, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(FORMATS)}"
             raise typer.BadParameter(f"unknown format {name!r}; {hint}", param_hint="--format")
     return formats
 
