@@ -7,6 +7,7 @@ import dataclasses
 import io
 import os
 import pty
+import re
 import sys
 import termios
 import threading
@@ -21,6 +22,7 @@ from rich.console import Console, RenderableType
 
 from voicemed import ui
 from voicemed.assertion import Assertion, Experiencer, Status
+from voicemed.batch import BatchProgress
 from voicemed.encounter import Encounter
 from voicemed.lexicon import Concept
 from voicemed.live import Event, LiveLoop, LiveStatus, Replied, StatusChanged, TurnAdded
@@ -344,7 +346,7 @@ class PseudoTerminal:
 
     @contextlib.contextmanager
     def as_stdio(self) -> Iterator[None]:
-        """Within this block it is stdin and stdout."""
+        """Within this block it is stdin, stdout and stderr."""
         with (
             open(self.descriptor, closefd=False) as stdin,
             open(self.descriptor, "w", closefd=False) as stdout,
@@ -352,6 +354,7 @@ class PseudoTerminal:
         ):
             patch.setattr(sys, "stdin", stdin)
             patch.setattr(sys, "stdout", stdout)
+            patch.setattr(sys, "stderr", stdout)
             yield
 
     def press(self, keys: bytes) -> None:
@@ -423,6 +426,41 @@ def test_dictation_in_a_pipe_shows_warnings_and_then_the_note(
     out, err = capsys.readouterr()
     assert out == Note.text + "\n"
     assert err == "voicemed: warning: the microphone was lost\n"
+
+
+# -- progress on a terminal
+
+
+def test_the_bar_of_a_batch(terminal: PseudoTerminal) -> None:
+    with terminal.as_stdio(), ui.batch_progress() as show:
+        show(BatchProgress(Path("a.wav"), 1, 2, 30.0, 60.0, speed=12.34, remaining=None))
+        show(BatchProgress(Path("a.wav"), 1, 2, 58.0, 60.0, speed=12.34, remaining=5))
+    # What happens between two drawings is not drawn; the last state is, when it ends.
+    assert re.search(r"\[1/2\] a.wav .* 97% 12.3x 00:05 left", plain(terminal.shown()))
+
+
+def test_only_the_recording_in_work_has_a_bar(terminal: PseudoTerminal) -> None:
+    with terminal.as_stdio(), ui.batch_progress() as show:
+        show(BatchProgress(Path("a.wav"), 1, 2, 58.0, 60.0, speed=12.34, remaining=5))
+        show(BatchProgress(Path("b[x].wav"), 2, 2, 0.0, 0.0, speed=0.0, remaining=None))
+    last = plain(terminal.shown()).strip().splitlines()[-1]
+    assert "[2/2] b[x].wav" in last
+    assert "a.wav" not in last
+
+
+def test_the_bars_of_a_download(terminal: PseudoTerminal) -> None:
+    with terminal.as_stdio(), ui.pull_progress() as show:
+        for done in (0, 2_500_000, 5_000_000):
+            show("tiny", done, 5_000_000)
+        show("base", 1_000_000, 8_000_000)
+    shown = plain(terminal.shown())
+    assert "5.0/5.0 MB" in shown
+    assert "1.0/8.0 MB" in shown
+
+
+def plain(shown: str) -> str:
+    """Without control sequences."""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
 
 
 # -- words for values
