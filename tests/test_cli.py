@@ -471,6 +471,15 @@ def test_being_terminated_ends_like_ctrl_c() -> None:
     assert (child.returncode, err) == (130, b"voicemed: stopped\n")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+def test_a_full_disk_is_one_line() -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "voicemed", "models", "list"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 1
+    assert done.stderr == b"voicemed: error: the output cannot be written: the disk is full\n"
+
+
 def test_a_reader_that_goes_away_is_no_error() -> None:
     child = session_process()
     assert child.stdout is not None

@@ -8,6 +8,7 @@ answers at once.
 from __future__ import annotations
 
 import difflib
+import errno
 import os
 import signal
 import sys
@@ -79,6 +80,8 @@ class _Command(TyperCommand):
         except (typer.Exit, typer.Abort, typer.BadParameter):
             raise
         except Exception as error:
+            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                raise _failed("the output cannot be written: the disk is full", 1) from error
             raise _failed(_defect(error), 70) from error
         return result
 
