@@ -2,11 +2,11 @@
 
     python benchmarks/symptoms.py [--data DIR] [--show NAME]
 
-Runs over the reference transcripts of PriMock57 and of the OSCE recordings, as they are and with the
-speaker labels, or the case and punctuation, taken away. Predictions go to a folder and through the
-project's scorer; traps are gold rows that are hypothetical, past or somebody else's, and count as
-sprung where the extractor reports the symptom as the patient's present or absent and the gold has no
-such row. Prints a Markdown table.
+Runs over the reference transcripts of PriMock57 and of the OSCE recordings, as they are and with
+the speaker labels, or the case and punctuation, taken away. Predictions go through the scorer of
+the data folder; traps are gold rows that are hypothetical, past or somebody else's, and count as
+sprung where the extractor reports the symptom as the patient's present or absent and the gold has
+no such row. Prints a Markdown table.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ def main() -> None:
         show(args.data, args.show)
         return
     print(
-        "| set | text | finding F1 (P, R) | symptom | present | absent | evidence | traps | ms/turn |"
+        "| set | text | finding F1 (P, R) | symptom | present | absent "
+        "| evidence | traps | ms/turn |"
     )
     print("|---|---|---|---|---|---|---|---|---|")
     for name in ("primock57", "osce"):
@@ -67,10 +68,10 @@ def row(folder: Path, label: str, change: Change) -> str:
         spent = (time.perf_counter() - started) / turns
         scores = score(folder / "gold", predicted)
         sprung, traps = count_traps(folder / "gold", Path(predicted))
-    finding = scores["finding"]
+    finding, symptom = scores["finding"], scores["symptom"]
     return (
         f"| {folder.name} | {label} | {finding['f1']:.3f} ({finding['precision']:.3f}, "
-        f"{finding['recall']:.3f}) | {scores['symptom']['f1']:.3f} | {scores['present']['f1']:.3f} | "
+        f"{finding['recall']:.3f}) | {symptom['f1']:.3f} | {scores['present']['f1']:.3f} | "
         f"{scores['absent']['f1']:.3f} | {scores['evidence']['hit_rate'] or 0:.3f} | "
         f"{sprung}/{traps} | {spent * 1e3:.2f} |"
     )

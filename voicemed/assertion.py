@@ -96,7 +96,7 @@ class Sentence:
         return Assertion(self._status(mention), self.experiencer(mention))
 
     def experiencer(self, mention: Mention) -> Experiencer:
-        """Whose symptom it is; a relative who only reports ('my wife says I snore') does not own it."""
+        """Whose symptom it is; a relative who only tells ('my wife says I snore') lacks it."""
         if self.has("witness"):
             return Experiencer.PATIENT
         between = (
@@ -204,10 +204,46 @@ class Sentence:
 
 _FIRST_PERSON = frozenset({"i", "ive", "im", "me", "id"})
 _SUBJECTS = frozenset(
-    "i ive im id he hes she shes they theyve it its we weve you youve youre there theres thats".split()
+    [
+        "i",
+        "ive",
+        "im",
+        "id",
+        "he",
+        "hes",
+        "she",
+        "shes",
+        "they",
+        "theyve",
+        "it",
+        "its",
+        "we",
+        "weve",
+        "you",
+        "youve",
+        "youre",
+        "there",
+        "theres",
+        "thats",
+    ]
 )
 _DEFINITE = frozenset({"the", "this", "that", "these", "those", "your", "my"})
-_PLAIN = frozenset("no nope nah none not nothing yes yeah yep yup mhm definitely".split())
+_PLAIN = frozenset(
+    [
+        "no",
+        "nope",
+        "nah",
+        "none",
+        "not",
+        "nothing",
+        "yes",
+        "yeah",
+        "yep",
+        "yup",
+        "mhm",
+        "definitely",
+    ]
+)
 _CONDITION = frozenset({"if", "unless", "should", "whether", "case", "until"})
 _ONGOING = frozenset({"start", "began", "since", "still", "begin", "ever", "come", "now"})
 
@@ -292,9 +328,9 @@ class Rules:
 
 
 def split(tokens: Sequence[Token], rules: Rules) -> list[list[Token]]:
-    """Sentences: at their punctuation, and where it is missing before questions and after answers."""
+    """Sentences by punctuation; where it is missing, by questions and answers that begin."""
     sentences: list[list[Token]] = [[]]
-    bare = _longest_run(tokens) > _LONG_RUN
+    bare = _longest_run(tokens) > _LONG_RUN or not any(token.mark for token in tokens)
     for at, token in enumerate(tokens):
         current = sentences[-1]
         if bare and current and _begins(tokens, at, rules):
@@ -315,7 +351,36 @@ def _longest_run(tokens: Sequence[Token]) -> int:
 
 _ANSWERS = frozenset({"no", "nope", "yes", "yeah", "yep", "yup"})
 _LINKS = frozenset(
-    "and be is its doing feeling or if what when where how why that so i not no dont didnt havent without than".split()
+    [
+        "and",
+        "be",
+        "is",
+        "its",
+        "doing",
+        "feeling",
+        "or",
+        "if",
+        "what",
+        "when",
+        "where",
+        "how",
+        "why",
+        "that",
+        "so",
+        "i",
+        "not",
+        "no",
+        "dont",
+        "didnt",
+        "havent",
+        "without",
+        "than",
+        "long",
+        "many",
+        "often",
+        "bad",
+        "because",
+    ]
 )
 
 

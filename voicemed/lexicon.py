@@ -28,7 +28,8 @@ OWN_CODES = "urn:voicemed:symptom"
 
 _DATA = files("voicemed.data")
 _WORD = re.compile(r"[a-z0-9]+")
-_AFFIRMATIVE_HUM = re.compile(r"\b(?:mm+|m|uh|u)[ -]?h+(?:m+|uh)\b")
+_HUMMED_YES = re.compile(r"\b(?:m+[ -]?h+m+|uh[ -]?huh)\b")
+_HUMMED_NO = re.compile(r"\b(?:n?uh-uh|mm-mm)\b")
 _FILLERS = frozenset({"um", "uh", "er", "erm", "umm", "uhm", "like", "kinda", "sorta"})
 _FILLER_PAIRS = frozenset({("kind", "of"), ("sort", "of"), ("you", "know")})
 _GAP_STOPS = frozenset({"but", "no", "yes", "yeah", "if"})
@@ -101,7 +102,8 @@ def tokenize(words: Iterable[str]) -> list[Token]:
     """The tokens of written words, without fillers (um, like, you know) and stammered repeats."""
     tokens: list[Token] = []
     for index, word in enumerate(words):
-        text = _AFFIRMATIVE_HUM.sub("mhm", word.lower().replace("’", "'"))
+        text = _HUMMED_YES.sub("mhm", word.lower().replace("’", "'"))
+        text = _HUMMED_NO.sub("no", text)
         parts = _WORD.findall(_without_contraction(text))
         mark = _mark(text)
         if not parts and tokens and mark and not tokens[-1].mark:
@@ -234,10 +236,6 @@ class PhraseMatcher(Generic[Label]):
         if elements[0].optional:
             self._add(label, elements[1:])
 
-    def words(self) -> frozenset[str]:
-        """The stems with which a pattern can begin."""
-        return frozenset(self._by_first)
-
     def find(self, tokens: Sequence[Token]) -> Iterator[Match[Label]]:
         """All matches, each pattern at most once at each start, in order of their start."""
         stems = [token.stem for token in tokens]
@@ -311,7 +309,12 @@ class Lexicon:
         "By name, in the order of the inventory."
         classes: dict[str, list[str]] = dict(phrases["classes"])
         patterns: list[tuple[tuple[Concept, Kind], str]] = []
-        kinds = {"phrases": Kind.SYMPTOM, "normal": Kind.NORMAL, "topic": Kind.TOPIC, "denial": Kind.DENIAL}
+        kinds = {
+            "phrases": Kind.SYMPTOM,
+            "normal": Kind.NORMAL,
+            "topic": Kind.TOPIC,
+            "denial": Kind.DENIAL,
+        }
         for name, said in phrases["concepts"].items():
             for key, values in said.items():
                 label = concepts[name], kinds.get(key, Kind.SYMPTOM)
@@ -373,8 +376,8 @@ def _irregular() -> Mapping[str, str]:
 
 
 def _load_concepts() -> Mapping[str, Concept]:
-    with _DATA.joinpath("concepts.tsv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    text = _DATA.joinpath("concepts.tsv").read_text(encoding="utf-8")
+    rows = csv.DictReader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
     return {
         row["name"]: Concept(
             HPO if row["hpo"] else OWN_CODES,

@@ -193,7 +193,6 @@ class _Heard:
 
     sentence: Sentence
     turn: Turn
-    doctor: bool
     certainty: float
     "Factor on the confidence: of the speaker's role and of the recognised words."
 
@@ -219,6 +218,7 @@ class LexicalExtractor:
         self._answered: list[_Question] = []
         self._hummed = False
         self._topic: _History | None = None
+        self._topic_turn = 0
         self._asked_attribute = ""
         self._proxy = False
         self._relative_known = False
@@ -242,7 +242,7 @@ class LexicalExtractor:
             doctor = self._is_doctor(turn.speaker, sentence)
             certainty = _UNKNOWN_SPEAKER if _role(turn.speaker) is None else 1.0
             words = [turn.words[token.word].probability for token in tokens]
-            heard = _Heard(sentence, turn, doctor, certainty * sum(words) / len(words))
+            heard = _Heard(sentence, turn, certainty * sum(words) / len(words))
             if doctor:
                 self._hear_doctor(heard)
             else:
@@ -298,7 +298,7 @@ class LexicalExtractor:
                 continue
             if mention.kind is Kind.TOPIC and sentence.act is not Act.HOW_IS:
                 continue
-            concept = self._resolve(mention, sentence)
+            concept = self._resolve(mention)
             person = self._experiencer(sentence, mention)
             history = self._histories.get((concept, person))
             known = history is not None and history.status is Status.PRESENT
@@ -319,7 +319,7 @@ class LexicalExtractor:
     def _presuppose(self, heard: _Heard) -> None:
         """'When did the cough start?': a cough is taken for granted."""
         for mention in heard.sentence.mentions:
-            concept = self._resolve(mention, heard.sentence)
+            concept = self._resolve(mention)
             person = self._experiencer(heard.sentence, mention)
             history = self._histories.get((concept, person))
             if mention.kind is not Kind.SYMPTOM:
@@ -336,29 +336,29 @@ class LexicalExtractor:
         for mention in sentence.mentions:
             if mention.kind is Kind.TOPIC:
                 continue
-            concept = self._resolve(mention, sentence)
+            concept = self._resolve(mention)
             person = self._experiencer(sentence, mention)
-            history = self._histories.get((concept, person))
-            status = Status.HYPOTHETICAL
-            recap = sentence.reports(mention) or (
-                self._summary_turn == heard.turn.id and not sentence.has("hypothetical")
-            )
-            if recap:
-                status = sentence.assertion(mention).status
-            elif history is not None and not sentence.has("hypothetical"):
-                said = sentence.assertion(mention).status
-                status = said if said is history.status else status
-            elif not sentence.has("hypothetical") and sentence.negated(mention):
-                status = Status.ABSENT
+            known = self._histories.get((concept, person))
+            status = self._recapped_status(heard, mention, known.status if known else None)
             self._note(heard, concept, person, status, Strength.WEAK, mention)
-            if recap and status in (Status.PRESENT, Status.ABSENT):
+            if status is Status.PRESENT:
                 self._topic = self._histories[concept, person]
+
+    def _recapped_status(self, heard: _Heard, mention: Mention, known: Status | None) -> Status:
+        """What a doctor's statement says of the mention: hypothetical unless it reports."""
+        sentence = heard.sentence
+        said = sentence.assertion(mention).status
+        advises = sentence.has("hypothetical")
+        if sentence.reports(mention) or (self._summary_turn == heard.turn.id and not advises):
+            return said
+        echoes = said is known or (known is None and said is Status.ABSENT)
+        return said if echoes and not advises else Status.HYPOTHETICAL
 
     # The patient
 
     def _hear_patient(self, heard: _Heard) -> None:
         sentence = heard.sentence
-        self._listen_for_proxy(sentence)
+        self._proxy |= self._turns <= _OPENING_TURNS and sentence.has("proxy")
         if sentence.asked and sentence.act is not Act.STATEMENT and self._asks_back(sentence):
             return
         self._relative_known |= sentence.has("other")
@@ -371,11 +371,7 @@ class LexicalExtractor:
             self._reply(heard, questions, stated)
         elif self._answered and not stated:
             self._correct(heard)
-        if self._topic is not None:
-            found = self._attributes.read(sentence.tokens, self._asked_attribute)
-            for name, value in found.items():
-                self._topic.attributes.setdefault(name, value)
-            self._asked_attribute = "" if found else self._asked_attribute
+        self._describe(heard)
 
     def _asks_back(self, sentence: Sentence) -> bool:
         """A patient's own question ('could it be a fever?') tells nothing."""
@@ -387,7 +383,7 @@ class LexicalExtractor:
         sentence = heard.sentence
         told: list[Concept] = []
         for mention in sentence.mentions:
-            concept = self._resolve(mention, sentence)
+            concept = self._resolve(mention)
             person = self._experiencer(sentence, mention)
             status = self._told_status(heard, mention, self._histories.get((concept, person)))
             if status is None:
@@ -397,6 +393,27 @@ class LexicalExtractor:
             if person is Experiencer.PATIENT and status is Status.PRESENT:
                 self._topic = self._histories[concept, person]
         return told
+
+    def _describe(self, heard: _Heard) -> None:
+        """Give the attributes said to the nearest symptom, or to the one that the talk is about."""
+        tokens = heard.sentence.tokens
+        told = [
+            (mention, history)
+            for mention in heard.sentence.mentions
+            if (history := self._histories.get((self._resolve(mention), Experiencer.PATIENT)))
+            and history.status is Status.PRESENT
+        ]
+        follows = self._asked_attribute != "" or self._topic_turn == heard.turn.id
+        for found in self._attributes.read(tokens, self._asked_attribute):
+            if told:
+                nearest = min(told, key=lambda one: found.distance(one[0].first, one[0].last))[1]
+            elif self._topic is not None and follows:
+                nearest = self._topic
+            else:
+                continue
+            nearest.attributes.setdefault(found.name, found.value)
+        if told:
+            self._topic_turn = heard.turn.id
 
     def _told_status(
         self, heard: _Heard, mention: Mention, history: _History | None
@@ -409,15 +426,14 @@ class LexicalExtractor:
             mention.kind is Kind.NORMAL and status is Status.ABSENT and not asked
         ):
             return None  # that somebody eats well is news only where the appetite is the question
-        known = history is not None and history.status is Status.PRESENT
-        if history is not None and self._repeats_advice(heard, history):
-            return None
-        generic = history is not None and history.concept != mention.concept
-        if known and status is Status.ABSENT and (generic or sentence.demonstrative(mention)):
-            return None  # 'it did nothing for the pain', 'no pain elsewhere'
-        if self._reaction and status is Status.PRESENT and history is None:
-            return Status.PAST
-        if self._past_turn == heard.turn.id and status is Status.PRESENT and sentence.past_tense:
+        if history is not None:
+            if self._repeats_advice(heard, history):
+                return None
+            pointed = history.concept != mention.concept or sentence.demonstrative(mention)
+            if pointed and status is Status.ABSENT and history.status is Status.PRESENT:
+                return None  # 'it did nothing for the pain', 'no pain elsewhere'
+        earlier = self._past_turn == heard.turn.id and sentence.past_tense
+        if status is Status.PRESENT and (earlier or (self._reaction and history is None)):
             return Status.PAST
         return status
 
@@ -451,7 +467,7 @@ class LexicalExtractor:
             return
         if reply is Reply.DETAIL and len(self._open) > 1:
             return
-        weak = reply is Reply.DETAIL or len(self._open) > 2 and reply is Reply.YES
+        weak = reply is Reply.DETAIL or (reply is Reply.YES and len(self._open) > 2)
         self._answer(reply, heard, Strength.WEAK if weak else Strength.ANSWERED)
 
     def _answer(self, reply: Reply, heard: _Heard, strength: Strength) -> None:
@@ -490,23 +506,20 @@ class LexicalExtractor:
         self._open, self._answered = self._answered, []
         self._answer(reply, heard, Strength.STATED)
 
-    def _listen_for_proxy(self, sentence: Sentence) -> None:
-        """A parent who opens with 'my son has ...' speaks for the patient."""
-        if self._turns <= _OPENING_TURNS and sentence.has("proxy"):
-            self._proxy = True
-
     # What both share
 
     def _experiencer(self, sentence: Sentence, mention: Mention) -> Experiencer:
         person = sentence.experiencer(mention)
         if self._proxy and sentence.has("child"):
             return Experiencer.PATIENT
-        subject = {token.text for token in sentence.tokens[max(mention.first - 4, 0) : mention.first]}
+        subject = {
+            token.text for token in sentence.tokens[max(mention.first - 4, 0) : mention.first]
+        }
         if self._relative_known and not self._proxy and subject & _THIRD_PERSON:
             return Experiencer.OTHER
         return person
 
-    def _resolve(self, mention: Mention, sentence: Sentence) -> Concept:
+    def _resolve(self, mention: Mention) -> Concept:
         """The concept meant: bare 'pain' is the pain that the conversation is about."""
         endings = _GENERIC.get(mention.concept.display)
         if endings is None or len(mention.tokens) > 1:

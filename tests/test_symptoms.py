@@ -1,0 +1,297 @@
+"""Status of symptoms across the turns of a consultation, as patients and doctors say them."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from voicemed.assertion import Experiencer, Status
+from voicemed.symptoms import Finding, create_extractor, extract
+from voicemed.transcript import Turn, Word
+
+ROOT = Path(__file__).parents[1]
+DATA = ROOT.parent / "shared" / "data"
+SPEAKERS = {"D": "doctor", "P": "patient", "?": "", "A": "doctor"}
+
+
+def turns(*lines: str) -> list[Turn]:
+    """Turns of lines such as 'D: Any fever?'; '?' is an unknown speaker, A addresses voicemed."""
+    return [
+        Turn(
+            number,
+            SPEAKERS[line[0]],
+            tuple(Word(f" {word}", 0.0, 0.0, 1.0) for word in line[3:].split()),
+            to_assistant=line[0] == "A",
+        )
+        for number, line in enumerate(lines, 1)
+    ]
+
+
+def statuses(*lines: str) -> dict[str, str]:
+    """Status of each of the patient's symptoms, without hypothetical ones."""
+    return {
+        finding.concept.display: finding.assertion.status.value
+        for finding in extract(turns(*lines))
+        if finding.assertion.experiencer is Experiencer.PATIENT
+        and finding.assertion.status is not Status.HYPOTHETICAL
+    }
+
+
+def finding(name: str, *lines: str) -> Finding:
+    return next(one for one in extract(turns(*lines)) if one.concept.display == name)
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        # what the patient says
+        (["P: I've had a terrible headache since yesterday."], {"headache": "present"}),
+        (["P: I haven't had any fever, chills or night sweats."],
+         {"fever": "absent", "chills": "absent", "night sweats": "absent"}),
+        (["P: No fever, but I do have a cough."], {"fever": "absent", "cough": "present"}),
+        (["P: My neck doesn't hurt."], {"neck pain": "absent"}),
+        (["P: I can't keep anything down."], {"poor fluid intake": "present"}),
+        (["P: I might have had a fever, I'm not sure."], {"fever": "uncertain"}),
+        (["P: As a child I used to get nosebleeds."], {"nosebleed": "past"}),
+        # yes and no to questions
+        (["D: Any fever or chills?", "P: No."], {"fever": "absent", "chills": "absent"}),
+        (["D: Any fever or chills?", "P: No, just the chills."],
+         {"fever": "absent", "chills": "present"}),
+        (["D: Have you had a cough?", "P: Not really."], {"cough": "absent"}),
+        (["D: And are you dizzy at all?", "P: A wee bit, aye."], {"dizziness": "present"}),
+        (["D: Have you been short of breath?", "P: I would say so, yeah."],
+         {"shortness of breath": "present"}),
+        (["D: Any blood in your stools?", "P: Mm-hmm."], {"blood in stool": "present"}),
+        (["D: Any nausea?", "P: I don't know, hard to say."], {"nausea": "uncertain"}),
+        (["D: Any joint pain?", "P: Just the back pain."],
+         {"joint pain": "absent", "back pain": "present"}),
+        (["D: Any diarrhoea?", "P: Okay."], {}),
+        (["D: Any wheezing?", "D: Right, let me examine you."], {}),
+        # asked in the negative
+        (["D: You haven't had any chest pain, have you?", "P: No."], {"chest pain": "absent"}),
+        (["D: And there was no blood in your vomit, is that right?", "P: Yeah."],
+         {"hematemesis": "absent"}),
+        # how a function is
+        (["D: How's your appetite?", "P: It's fine."], {"poor appetite": "absent"}),
+        (["D: How are you sleeping?", "P: Not great, to be honest."],
+         {"sleep disturbance": "present"}),
+        (["D: Are you eating normally?", "P: No."], {"poor appetite": "present"}),
+        # answers that come late, or from the doctor's own mouth
+        (["D: Any vomiting?", "P: Let me think about that.", "P: No."], {"vomiting": "absent"}),
+        (["D: Any palpitations? No? And any ankle swelling?", "P: Yes."],
+         {"palpitations": "absent", "leg swelling": "present"}),
+        (["D: Any neck pain or neck stiffness?", "P: Yeah.", "P: No."],
+         {"neck pain": "absent", "neck stiffness": "absent"}),
+        # corrections: the final, clearest statement counts
+        (["D: Any rash?", "P: No. Well, actually, a little bit."], {"rash": "present"}),
+        (["D: Any fever?", "P: Yes.", "P: I haven't had a fever, sorry."], {"fever": "absent"}),
+        (["P: I have vomited twice.", "D: Are you vomiting now?", "P: No."],
+         {"vomiting": "present"}),
+        # the doctor's recap against advice and explanation
+        (["D: So you've had a sore throat and no cough."],
+         {"sore throat": "present", "cough": "absent"}),
+        (["D: If you get chest pain or you're short of breath, call 999."], {}),
+        (["D: This medicine can cause dizziness."], {}),
+        (["D: Look out for fever and vomiting.", "P: Fever, vomiting, okay."], {}),
+        # exceptions
+        (["P: I have no pain except when I cough."], {"pain": "present", "cough": "present"}),
+        (["D: Anything else apart from the cough?", "P: No."], {}),
+        # reactions to drugs are of another time
+        (["D: Any allergies?", "P: Penicillin.", "D: What happens?", "P: I get hives."],
+         {"hives": "past"}),
+        # what the pain is, is known
+        (["P: I've got pain in my tummy.", "D: Is the pain there now?", "P: No."],
+         {"abdominal pain": "present"}),
+    ],
+)  # fmt: skip
+def test_status(lines: list[str], expected: dict[str, str]) -> None:
+    assert statuses(*lines) == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("P: My mum had chest pain last year.", "chest pain"),
+        ("P: My brother gets migraines.", "headache"),
+    ],
+)
+def test_relatives_symptoms_are_theirs(line: str, name: str) -> None:
+    assert finding(name, line).assertion.experiencer is Experiencer.OTHER
+
+
+def test_family_question_answered_with_no() -> None:
+    found = finding("chest pain", "D: Does anyone in your family get chest pain?", "P: No.")
+    assert found.assertion.experiencer is Experiencer.OTHER
+    assert found.assertion.status is Status.ABSENT
+
+
+def test_child_is_the_patient_when_the_parent_says_so() -> None:
+    lines = ["P: I'm calling about my son.", "P: He has been vomiting, and my son has a rash."]
+    assert statuses(*lines) == {"vomiting": "present", "rash": "present"}
+
+
+def test_wife_who_only_tells() -> None:
+    assert statuses("P: My wife says that I snore.") == {"snoring": "present"}
+
+
+def test_past_beside_present() -> None:
+    found = extract(turns("P: I used to get heartburn as a child.", "P: I have heartburn again."))
+    assert [one.assertion.status for one in found] == [Status.PRESENT, Status.PAST]
+
+
+def test_hypothetical_gives_way_to_present() -> None:
+    lines = ["D: This can cause dizziness.", "P: Oh, I am dizzy already."]
+    assert finding("dizziness", lines[0]).assertion.status is Status.HYPOTHETICAL
+    assert [one.assertion.status for one in extract(turns(*lines))] == [Status.PRESENT]
+
+
+def test_turns_to_the_assistant_are_no_evidence() -> None:
+    assert extract(turns("A: Assistant, did she have a fever?", "P: Yes.")) == ()
+
+
+def test_question_and_answer_in_one_turn_without_speakers() -> None:
+    line = "?: Any fever? No. Any cough? Yes, a dry one."
+    assert statuses(line) == {"fever": "absent", "cough": "present"}
+    bare = re.sub(r"[^\w\s:?]", "", line[3:]).replace("?", "").upper()
+    assert statuses(f"?: {bare}") == {"fever": "absent", "cough": "present"}
+
+
+def test_speakers_guessed_across_turns() -> None:
+    lines = ["?: Have you had any chest pain?", "?: No, nothing like that.", "?: I feel dizzy."]
+    assert statuses(*lines) == {"chest pain": "absent", "dizziness": "present"}
+
+
+def test_guessed_speaker_lowers_confidence() -> None:
+    known = finding("cough", "P: I have a cough.").confidence
+    assert finding("cough", "?: I have a cough.").confidence < known
+
+
+def test_doubtful_words_lower_confidence() -> None:
+    (turn,) = turns("P: I have a cough.")
+    doubted = Turn(1, "patient", tuple(Word(w.text, 0, 0, 0.5) for w in turn.words))
+    assert extract([doubted])[0].confidence == pytest.approx(extract([turn])[0].confidence / 2)
+
+
+def test_evidence_names_question_and_answer_words() -> None:
+    found = finding("chills", "P: Hello.", "D: Okay. Any fever or chills?", "P: Um, no.")
+    question, answer = found.evidence
+    assert (question.turn, question.first, question.last) == (2, 4, 4)
+    assert answer.turn == 3
+    assert (answer.first, answer.last) == (1, 1)
+
+
+def test_attributes() -> None:
+    found = finding("chest pain", "P: I've had a sharp pain in my chest for three days.",
+                    "D: How bad is it, on a scale of one to ten?", "P: About 7 out of 10.")  # fmt: skip
+    assert found.attributes["duration"] == "three days"
+    assert found.attributes["character"] == "sharp"
+    assert found.attributes["severity"] == "7 out of 10"
+
+
+def test_onset_answered_to_the_question() -> None:
+    found = finding("cough", "P: I have a cough.", "D: When did it start?", "P: Two days ago.")
+    assert found.attributes["onset"] == "two days ago"
+
+
+def test_time_of_something_else_is_no_attribute() -> None:
+    lines = ["P: I have a cough.", "D: How long have you been smoking?", "P: For ten years."]
+    assert "duration" not in finding("cough", *lines).attributes
+
+
+def test_changed_status_keeps_its_place() -> None:
+    extractor = create_extractor()
+    said = turns(
+        "D: Any fever?", "P: No.", "P: I have a cough.", "P: I did have a fever last night."
+    )
+    shown = [extractor.update(turn) for turn in said]
+    assert [one.concept.display for one in shown[2]] == ["fever", "cough"]
+    assert [one.concept.display for one in shown[3]] == ["fever", "cough"]
+    assert shown[2][0].assertion.status is Status.ABSENT
+    assert shown[3][0].assertion.status is Status.PRESENT
+
+
+WORDS = st.sampled_from(
+    """no yes any fever? cough, chills. pain my chest you have if not really okay um um, the but
+    mum used to . ? -- … ’ 5 don't I've blood in urine 你好 mm-hmm stomach hurts, sleeping well
+    how is your what when back a bit actually well, three-day ALLERGIC""".split()
+)
+TURNS = st.lists(
+    st.tuples(
+        st.sampled_from(["doctor", "patient", "", "speaker 1"]),
+        st.lists(st.one_of(WORDS, st.text(max_size=6)), max_size=25),
+        st.booleans(),
+    ),
+    max_size=8,
+)
+
+
+def as_turns(said: list[tuple[str, list[str], bool]]) -> list[Turn]:
+    return [
+        Turn(number, speaker, tuple(Word(w, 0.0, 0.0, 1.0) for w in words), to_assistant=mute)
+        for number, (speaker, words, mute) in enumerate(said, 1)
+    ]
+
+
+@settings(max_examples=150, deadline=None)
+@given(TURNS)
+def test_any_turns_give_findings_with_valid_evidence(
+    said: list[tuple[str, list[str], bool]],
+) -> None:
+    consultation = as_turns(said)
+    extractor = create_extractor()
+    live: tuple[Finding, ...] = ()
+    for turn in consultation:
+        live = extractor.update(turn)
+    assert live == extract(consultation)
+    keys = [(one.concept, one.assertion) for one in live]
+    assert len(keys) == len(set(keys))
+    for one in live:
+        assert one.evidence
+        assert 0 < one.confidence <= 1
+        for span in one.evidence:
+            turn = consultation[span.turn - 1]
+            assert not turn.to_assistant
+            assert 0 <= span.first <= span.last < len(turn.words)
+
+
+def benchmark() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("bench", ROOT / "benchmarks" / "symptoms.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["bench"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.shared_data
+@pytest.mark.parametrize(("name", "least"), [("primock57", 0.80), ("osce", 0.85)])
+def test_development_consultations(name: str, least: float) -> None:
+    if not (DATA / name / "gold").is_dir():
+        pytest.skip("development data is not here")
+    bench = benchmark()
+    right = said = gold = 0
+    for path in sorted((DATA / name / "gold").glob("*.jsonl")):
+        rows = [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
+        wanted = {
+            (row["symptom"], row["status"])
+            for row in rows
+            if (row["status"], row["experiencer"]) in bench.SCORED
+            and not row["symptom"].startswith("other:")
+        }
+        read = bench.read_turns(DATA / name, path.stem, bench.VARIANTS["as written"])
+        found = {
+            (one.concept.display, one.assertion.status.value)
+            for one in extract(read)
+            if (one.assertion.status.value, one.assertion.experiencer.value) in bench.SCORED
+        }
+        right, said, gold = right + len(wanted & found), said + len(found), gold + len(wanted)
+    assert 2 * right / (said + gold) >= least
