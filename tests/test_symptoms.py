@@ -189,8 +189,12 @@ def test_evidence_names_question_and_answer_words() -> None:
 
 
 def test_attributes() -> None:
-    found = finding("chest pain", "P: I've had a sharp pain in my chest for three days.",
-                    "D: How bad is it, on a scale of one to ten?", "P: About 7 out of 10.")  # fmt: skip
+    found = finding(
+        "chest pain",
+        "P: I've had a sharp pain in my chest for three days.",
+        "D: How bad is it, on a scale of one to ten?",
+        "P: About 7 out of 10.",
+    )
     assert found.attributes["duration"] == "three days"
     assert found.attributes["character"] == "sharp"
     assert found.attributes["severity"] == "7 out of 10"
