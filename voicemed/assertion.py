@@ -202,6 +202,12 @@ class Sentence:
         )
 
 
+_OPENERS = {
+    "closed": Act.CLOSED,
+    "declarative": Act.CLOSED,
+    "open": Act.OPEN,
+    "how_is": Act.HOW_IS,
+}
 _FIRST_PERSON = frozenset({"i", "ive", "im", "me", "id"})
 _SUBJECTS = frozenset(
     [
@@ -302,9 +308,11 @@ class Rules:
         opening = {
             match.label: match.weight
             for match in self._questions.find(tokens)
-            if match.tokens[0] == start and match.label in ("closed", "open", "how_is")
+            if match.tokens[0] == start and match.label in _OPENERS
         }
-        for label, act in (("closed", Act.CLOSED), ("open", Act.OPEN), ("how_is", Act.HOW_IS)):
+        if tokens and tokens[-1].mark == ".":
+            opening.pop("declarative", None)
+        for label, act in _OPENERS.items():
             if label in opening and opening[label] == max(opening.values()):
                 return act
         return Act.STATEMENT

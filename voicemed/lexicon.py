@@ -217,6 +217,14 @@ class Match(Generic[Label]):
     "How many tokens it took, context included."
 
 
+@dataclass(frozen=True, slots=True)
+class _Pattern(Generic[Label]):
+    label: Label
+    elements: tuple[_Element, ...]
+    needs: frozenset[str]
+    "Stems, one of which must be in the sentence: those that can begin the last required element."
+
+
 class PhraseMatcher(Generic[Label]):
     """Finds the patterns of several labels in tokens, indexed by the first word of each."""
 
@@ -225,25 +233,30 @@ class PhraseMatcher(Generic[Label]):
         patterns: Iterable[tuple[Label, str]],
         classes: Mapping[str, Sequence[str]] = MappingProxyType({}),
     ) -> None:
-        self._parse = _PatternParser(classes)
-        self._by_first: dict[str, list[tuple[Label, tuple[_Element, ...]]]] = defaultdict(list)
+        self._by_first: dict[str, list[_Pattern[Label]]] = defaultdict(list)
+        parse = _PatternParser(classes)
         for label, pattern in patterns:
-            self._add(label, self._parse(pattern))
+            self._add(label, parse(pattern))
 
     def _add(self, label: Label, elements: tuple[_Element, ...]) -> None:
+        required = [one for one in elements if one.choices and not one.optional]
+        needs = frozenset(choice[0] for choice in required[-1].choices) if required else frozenset()
         for first in {choice[0] for choice in elements[0].choices}:
-            self._by_first[first].append((label, elements))
+            self._by_first[first].append(_Pattern(label, elements, needs))
         if elements[0].optional:
             self._add(label, elements[1:])
 
     def find(self, tokens: Sequence[Token]) -> Iterator[Match[Label]]:
         """All matches, each pattern at most once at each start, in order of their start."""
         stems = [token.stem for token in tokens]
+        present = frozenset(stems)
         for start, first in enumerate(stems):
-            for label, elements in self._by_first.get(first, ()):
-                found = _match(stems, start, elements, 0)
+            for pattern in self._by_first.get(first, ()):
+                if pattern.needs.isdisjoint(present):
+                    continue  # most patterns end here, cheaply
+                found = _match(stems, start, pattern.elements, 0)
                 if found and (named := tuple(at for at, context in found if not context)):
-                    yield Match(label, tuple(sorted(named)), len(found))
+                    yield Match(pattern.label, tuple(sorted(named)), len(found))
 
 
 def _match(
