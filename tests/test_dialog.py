@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voicemed.assertion import Assertion, Experiencer, Status
-from voicemed.dialog import request_of, respond
+from voicemed.dialog import addressed_at, request_of, respond
 from voicemed.encounter import Encounter
 from voicemed.lexicon import load_lexicon
 from voicemed.symptoms import Finding
@@ -229,3 +229,20 @@ def test_no_reply_claims_what_the_encounter_does_not_say(
             assert name == "nothing so far" or (name, claims[title]) in true
     for name in re.findall(r"when: (.*?) is present", text):
         assert (name, Status.PRESENT) in true
+
+
+@pytest.mark.parametrize(
+    ("text", "before"),
+    [
+        ("Assistant, what have we got?", ""),
+        (" I have no fever. Assistant, what have we got?", " I have no fever. "),
+        ("No fever. Okay assistant, read it back.", "No fever. "),
+        ("That is all hey assistant, repeat that.", "That is all "),
+    ],
+)
+def test_addressed_at_parts_the_consultation_from_the_request(text: str, before: str) -> None:
+    assert addressed_at(text, "assistant") == len(before)
+
+
+def test_addressed_at_is_none_in_ordinary_speech() -> None:
+    assert addressed_at("My assistant will call you.", "assistant") is None

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from voicemed import asr, audio, weights, whisper_torch
+from voicemed.asr import Effort
 from voicemed.audio import SAMPLE_RATE, Samples
 from voicemed.errors import ConfigError, DownloadError, EngineError, ModelDamaged, ModelMissing
 
@@ -555,9 +556,9 @@ def test_decode_takes_control_tokens_in_a_prompt_as_text(tiny: whisper_torch.Tor
 
 @pytest.mark.torch
 def test_decode_keeps_to_a_prefix(tiny: whisper_torch.TorchDecoder) -> None:
-    for prefix, careful in itertools.product(("So", "so " * 230), (False, True)):
+    for prefix, effort in itertools.product(("So", "so " * 230), Effort):
         (hypothesis,) = tiny.decode(
-            noises(1.0), language="en", prefix=prefix, prompt="drugs " * 300, careful=careful
+            noises(1.0), language="en", prefix=prefix, prompt="drugs " * 300, effort=effort
         )
         assert hypothesis.text.startswith(prefix.strip())
         assert hypothesis.tokens < 225
@@ -746,6 +747,6 @@ def test_decode_goes_on_after_a_prefix(base: whisper_torch.TorchDecoder, jfk: Sa
 @pytest.mark.models
 @pytest.mark.shared_data
 def test_decode_with_care(base: whisper_torch.TorchDecoder, jfk: Samples) -> None:
-    (hypothesis,) = base.decode([jfk[: 3 * SAMPLE_RATE]], language=None, careful=True)
+    (hypothesis,) = base.decode([jfk[: 3 * SAMPLE_RATE]], language=None, effort=Effort.CAREFUL)
     assert hypothesis.language == "en"
     assert hypothesis.text.rstrip(".") == "And so my fellow Americans"

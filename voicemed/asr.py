@@ -14,6 +14,7 @@ import re
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
@@ -45,6 +46,7 @@ class Recognizer(Protocol):
         language: str | None,
         prompt: str = "",
         prefix: str = "",
+        draft: bool = False,
     ) -> list[list[Segment]]:
         """Recognise utterances of at most MAX_UTTERANCE seconds, together where that is faster.
 
@@ -52,6 +54,8 @@ class Recognizer(Protocol):
         prompt: names and terms to favour; never itself part of the result.
         prefix: words that the text of each utterance is known to begin with; they are part of the
             result. (While somebody speaks, the committed words of the growing utterance.)
+        draft: a quick look at an utterance that is still growing; what is doubtful is rejected
+            instead of decoded again.
 
         Returns one list of segments for each utterance, empty where there was nothing to hear;
         segments with `rejected` set carry text that is not to be shown. Raises EngineError if the
@@ -68,12 +72,22 @@ class Hypothesis:
     words: tuple[Word, ...]
     "Times relative to the first sample; empty if no word times were asked for."
     tokens: int
-    "Of text, the prefix not counted."
+    "Of text, the prefix included."
     avg_logprob: float
     "Mean over the tokens, end of text included (natural logarithm)."
     no_speech_prob: float
     language: str
     "ISO 639-1."
+
+
+class Effort(Enum):
+    """How a decoder weighs speed against accuracy."""
+
+    DRAFT = "draft"
+    "The fastest way: what it reads is shown for a moment."
+    NORMAL = "normal"
+    CAREFUL = "careful"
+    "The most reliable way (full encoder window, wide beam), for the few that went wrong."
 
 
 class Decoder(Protocol):
@@ -89,12 +103,12 @@ class Decoder(Protocol):
         language: str | None,
         prompt: str = "",
         prefix: str = "",
-        careful: bool = False,
+        effort: Effort = Effort.NORMAL,
     ) -> list[Hypothesis]:
         """Decode stretches of at most 30 s at 16 kHz, one hypothesis for each.
 
-        careful: the engine's most reliable way (full encoder window, beam search) instead of its
-            fastest.
+        Raises ConfigError for a language that the model does not know, EngineError if the engine
+        fails.
         """
         ...
 
@@ -114,21 +128,33 @@ class GuardedRecognizer:
         language: str | None,
         prompt: str = "",
         prefix: str = "",
+        draft: bool = False,
     ) -> list[list[Segment]]:
         """See Recognizer."""
         audible = [u for u in utterances if not _is_silent(u.samples)]
-        hypotheses = self._decode(audible, language, prompt, prefix)
-        hypotheses = self._fill_gaps(audible, hypotheses, language, len(prefix.split()))
+        hypotheses = self._decode(audible, language, prompt, prefix, draft)
+        if not draft:
+            hypotheses = self._fill_gaps(audible, hypotheses, language, len(prefix.split()))
         segments = {id(u): _segment(u, h) for u, h in zip(audible, hypotheses, strict=True)}
         return [[segments[id(u)]] if id(u) in segments else [] for u in utterances]
 
     def _decode(
-        self, utterances: Sequence[Utterance], language: str | None, prompt: str, prefix: str
+        self,
+        utterances: Sequence[Utterance],
+        language: str | None,
+        prompt: str,
+        prefix: str,
+        draft: bool,
     ) -> list[Hypothesis]:
         if not utterances:
             return []
         batch = [u.samples for u in utterances]
-        hypotheses = self._decoder.decode(batch, language=language, prompt=prompt, prefix=prefix)
+        effort = Effort.DRAFT if draft else Effort.NORMAL
+        hypotheses = self._decoder.decode(
+            batch, language=language, prompt=prompt, prefix=prefix, effort=effort
+        )
+        if draft:
+            return hypotheses
         doubtful = [
             i
             for i, (u, h) in enumerate(zip(utterances, hypotheses, strict=True))
@@ -137,7 +163,10 @@ class GuardedRecognizer:
         if doubtful:
             # Without the prompt: it is one of the things that Whisper invents text from.
             second = self._decoder.decode(
-                [batch[i] for i in doubtful], language=language, prefix=prefix, careful=True
+                [batch[i] for i in doubtful],
+                language=language,
+                prefix=prefix,
+                effort=Effort.CAREFUL,
             )
             for i, hypothesis in zip(doubtful, second, strict=True):
                 hypotheses[i] = hypothesis

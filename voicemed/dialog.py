@@ -47,18 +47,30 @@ def request_of(text: str, wake_word: str) -> str | None:
     like follows. An empty request means that only the wake word was said: the next utterance is
     the request.
     """
+    addressed = _address(text, wake_word)
+    return addressed["request"].strip() if addressed else None
+
+
+def addressed_at(text: str, wake_word: str) -> int | None:
+    """Where in the text (in characters) `request_of` found the assistant addressed."""
+    addressed = _address(text, wake_word)
+    if addressed is None:
+        return None
+    return len(text) - len(text[addressed.start() :].lstrip(" .!?…"))
+
+
+def _address(text: str, wake_word: str) -> re.Match[str] | None:
     wake = r"\s+".join(map(re.escape, wake_word.split()))
     if not wake:
         return None
     misheard = rf"{wake[:-1]}\w{{0,3}}(?=\s*(?:[,.:!?…]|$))"
-    addressed = re.search(
+    return re.search(
         rf"(?:^\s*{_OPENING}{misheard}"
         rf"|(?:^|[.!?…])\s*{_OPENING}{wake}\b|\b{_CALL}[,\s]+{wake}\b)"
         rf"(?!['’-]\w|\s+{_SPOKEN_OF}\b)(?:[\s,.:;!?…—-]+{wake}\b)*[\s,.:;!?…—-]*(?P<request>.*)",
         text,
         re.IGNORECASE | re.DOTALL,
     )
-    return addressed["request"].strip() if addressed else None
 
 
 # --- the answer ----------------------------------------------------------------------------------

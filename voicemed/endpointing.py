@@ -98,11 +98,11 @@ class Endpointer:
     """
 
     TAIL: Seconds = 0.2
-    "Sound kept after the last window of speech: final consonants are soft."
+    "Sound kept after the last window of speech, unless told otherwise: final consonants are soft."
     _HYSTERESIS = 0.15
     "Speech goes on down to this much below the threshold, as in Silero's get_speech_timestamps."
 
-    def __init__(self, settings: EndpointingSettings, window: int) -> None:
+    def __init__(self, settings: EndpointingSettings, window: int, *, tail: Seconds = TAIL) -> None:
         self._window = window
         self._threshold = settings.threshold
         self._longest = max(3, self._floor(settings.max_utterance))
@@ -110,7 +110,7 @@ class Endpointer:
         self._min_speech = max(1, self._ceil(settings.min_speech))
         self._end_silence = max(1, self._ceil(settings.end_silence))
         self._pause = min(max(1, self._ceil(settings.pause)), self._end_silence)
-        self._tail = min(self._floor(self.TAIL), self._pause)
+        self._tail = min(self._floor(tail), self._pause)
 
         self._kept: deque[_Window] = deque()  # in silence the pre-roll, in speech the utterance
         self._first = 0  # number of the first kept window; window n starts at sample n * window

@@ -14,10 +14,12 @@ import queue
 import signal
 import threading
 import time
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -111,7 +113,8 @@ class _Heard:
     language: str
     request: str | None
     "What the assistant is asked."
-    latency: Seconds | None
+    speech_end: float | None
+    "Wall clock of its last speech sample; None where nobody waits for the text."
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +190,7 @@ class LiveLoop:
         self._work = _Work()
         self._replies: queue.Queue[str | None] = queue.Queue(maxsize=16)
         self._addressed_at: Seconds | None = None  # written by main and recognition, atomically
+        self._turns_heard = 0
         self._now: Seconds = 0.0  # captured sound; written by speech only
         self._captured_at = 0.0  # wall clock of that
         self._deaf_until = 0.0  # wall clock; the assistant can be heard until then
@@ -291,7 +295,9 @@ class LiveLoop:
             self.encounter.findings[:] = heard.findings
         self.status = replace(
             self.status,
-            latency=self.status.latency if heard.latency is None else heard.latency,
+            latency=time.monotonic() - heard.speech_end
+            if heard.speech_end is not None
+            else self.status.latency,
             backlog=max(0.0, self._now - heard.turn.end),
             addressed=self._addressed_at is not None,
             committed="",
@@ -417,9 +423,11 @@ class LiveLoop:
         for event in events:
             match event:
                 case Paused(utterance) if self._interactive:
-                    self._work.add(_Item(utterance, final=False, speech_end=0.0))
-                case Ended(utterance):
-                    self._work.add(_Item(utterance, final=True, speech_end=self._wall(utterance)))
+                    self._work.add(_Item(utterance, final=False))
+                case Ended(utterance, cut):
+                    waited_for = self._interactive and not cut
+                    speech_end = self._wall(utterance) if waited_for else None
+                    self._work.add(_Item(utterance, final=True, speech_end=speech_end))
                 case Discarded():
                     self._tell(_Dropped("noise too short for speech"))
                 case _:
@@ -460,38 +468,52 @@ class LiveLoop:
         if not words:
             self._tell(_Told({"committed": "", "tentative": ""}))
             return
-        latency = time.monotonic() - item.speech_end if self._interactive else None
-        first_id = self._turns_heard + 1
-        request = None
-        if extractor is None:
-            turns = [Turn(first_id, "", tuple(words))]
-        else:
-            turns = split_turns(words, first_id=first_id)
-            request = self._request("".join(w.text for w in words).strip(), item.utterance)
-            if request is not None:
-                turns = [Turn(first_id, "doctor", tuple(words), to_assistant=True)]
-        self._turns_heard += len(turns)
-        for turn in turns:
+        for turn, request in self._turns(words, item.utterance, extractor is not None):
             findings: tuple[Finding, ...] | None = None
             try:
                 if extractor is not None and not turn.to_assistant:
                     findings = extractor.update(turn)
             finally:  # whatever the extractor does, the words are kept
-                self._tell(_Heard(turn, findings, language, request, latency))
+                self._tell(_Heard(turn, findings, language, request, item.speech_end))
 
-    _turns_heard = 0
+    def _turns(
+        self, words: list[Word], utterance: Utterance, conversation: bool
+    ) -> list[tuple[Turn, str | None]]:
+        """The turns of an utterance, the one to the assistant with its request."""
+        first_id = self._turns_heard + 1
+        turns: list[tuple[Turn, str | None]]
+        if not conversation:
+            turns = [(Turn(first_id, "", tuple(words)), None)]
+        else:
+            start, request = self._request(words, utterance)
+            spoken = split_turns(words[:start], first_id=first_id)
+            turns = [(turn, None) for turn in spoken]
+            if request is not None:
+                asked = Turn(first_id + len(spoken), "doctor", tuple(words[start:]), True)
+                turns.append((asked, request))
+        self._turns_heard += len(turns)
+        return turns
 
-    def _request(self, text: str, utterance: Utterance) -> str | None:
-        """What the assistant is asked by this utterance; empty for the wake word alone."""
+    def _request(self, words: list[Word], utterance: Utterance) -> tuple[int, str | None]:
+        """From which word on the assistant is addressed, and what it is asked.
+
+        The request is empty for the wake word alone, None if nobody addresses the assistant.
+        """
+        text = "".join(word.text for word in words)
+        wake_word = self._settings.dialog.wake_word
         asked_at = self._addressed_at
-        request = dialog.request_of(text, self._settings.dialog.wake_word)
-        if asked_at is not None:
-            self._addressed_at = None
-            if request is None and utterance.start - asked_at <= _ADDRESSED:
-                request = text
-        if request == "":
-            self._addressed_at = utterance.end
-        return request
+        if asked_at is not None and utterance.end > asked_at:
+            self._addressed_at = None  # it counts for one utterance
+        request = dialog.request_of(text, wake_word)
+        at = dialog.addressed_at(text, wake_word)
+        if request is None or at is None:
+            if asked_at is not None and utterance.end > asked_at >= utterance.start - _ADDRESSED:
+                return 0, text.strip()
+            return len(words), None
+        if not request:
+            self._addressed_at = utterance.end  # the next utterance is the request
+        ends = list(accumulate(len(word.text) for word in words))
+        return bisect_right(ends, at), request
 
     # playback
 
@@ -560,8 +582,8 @@ class _Item:
 
     utterance: Utterance
     final: bool
-    speech_end: float
-    "Wall clock of the last speech sample, of a final utterance."
+    speech_end: float | None = None
+    "Wall clock of the last speech sample, of a final utterance; None if it was cut."
     paused: bool = True
     "Not final, but would be if the silence goes on; otherwise still growing."
 
@@ -604,7 +626,7 @@ class _Work:
             return
         with self._changed:
             self._next_partial = now + _PARTIAL_STEP
-            self._growing = _Item(utterance, final=False, speech_end=0.0, paused=False)
+            self._growing = _Item(utterance, final=False, paused=False)
             self._changed.notify_all()
 
     def take(self) -> list[_Item]:
@@ -645,7 +667,7 @@ class _Scribe:
 
     def grow(self, item: _Item) -> tuple[str, str]:
         """Committed and tentative words of an utterance that is still growing."""
-        return self._partial(item.utterance, self._transcribe([item.utterance])[0])
+        return self._partial(item.utterance, self._transcribe([item.utterance], draft=True)[0])
 
     def speculate(self, item: _Item) -> tuple[str, str]:
         """The same in a pause; the text is kept, as it is the final one if the silence lasts."""
@@ -671,7 +693,9 @@ class _Scribe:
             self._ready = None
         return texts
 
-    def _transcribe(self, utterances: list[Utterance]) -> list[list[Segment]]:
+    def _transcribe(
+        self, utterances: list[Utterance], *, draft: bool = False
+    ) -> list[list[Segment]]:
         """With the committed words as the beginning, where they belong to this utterance."""
         mine = len(utterances) == 1 and self._start == utterances[0].start
         return self._recognizer.transcribe(
@@ -679,6 +703,7 @@ class _Scribe:
             language=self._language,
             prompt=self._vocabulary,
             prefix=self._agreement.committed if mine else "",
+            draft=draft,
         )
 
     def _partial(self, utterance: Utterance, segments: list[Segment]) -> tuple[str, str]:

@@ -11,20 +11,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from voicemed.asr import Hypothesis
+from voicemed.asr import Effort, Hypothesis
 from voicemed.audio import SAMPLE_RATE, Samples, Seconds
-from voicemed.errors import EngineError, ModelDamaged
+from voicemed.errors import ConfigError, EngineError, ModelDamaged
 from voicemed.transcript import Word
 
+_WITHOUT_SPACES = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
+"Languages, as in openai-whisper's tokenizer.py."
 _HOP = 160
 "Samples between two frames of the mel spectrogram (10 ms)."
 _FULL_WINDOW = 3000
 "Frames: 30 s."
+_BEAM = MappingProxyType({Effort.DRAFT: 1, Effort.NORMAL: 3, Effort.CAREFUL: 5})
+"Hypotheses followed side by side."
+_CONTEXT = 448
+"Tokens that the decoder takes in all."
 _MAX_PROMPT = 223
 "Tokens of prompt; half of the decoder's context, as in openai-whisper."
 
@@ -53,24 +60,32 @@ class CT2Decoder:
         language: str | None,
         prompt: str = "",
         prefix: str = "",
-        careful: bool = False,
+        effort: Effort = Effort.NORMAL,
     ) -> list[Hypothesis]:
-        """See asr.Decoder. Raises EngineError if CTranslate2 fails (e.g. out of memory)."""
+        """See asr.Decoder."""
+        if language not in (None, "en") and language not in self._languages():
+            raise ConfigError(
+                f"[recognition] language {language!r} is none that {self.name} knows: "
+                "take an ISO 639-1 code such as en, or auto"
+            )
         hypotheses: dict[int, Hypothesis] = {}
         try:
             for indices in _similar(batch, self.BATCH):
                 stretches = [batch[i] for i in indices]
-                frames = _FULL_WINDOW if careful else self._frames(stretches)
+                frames = _FULL_WINDOW if effort is Effort.CAREFUL else self._frames(stretches)
                 encoded = self._encode(stretches, frames)
                 for chosen, members in self._by_language(encoded, len(stretches), language):
                     part = encoded if len(members) == len(indices) else _rows(encoded, members)
                     decoded = self._generate(
-                        part, [stretches[k] for k in members], chosen, prompt, prefix, careful
+                        part, [stretches[k] for k in members], chosen, prompt, prefix, effort
                     )
                     hypotheses.update(zip((indices[k] for k in members), decoded, strict=True))
         except (RuntimeError, MemoryError) as error:
             raise EngineError(f"{self.name}: recognition failed: {error}") from error
         return [hypotheses[i] for i in range(len(batch))]
+
+    def _languages(self) -> frozenset[str]:
+        return frozenset(self._whisper.supported_languages)
 
     def _frames(self, stretches: Sequence[Samples]) -> int:
         longest = max(len(s) for s in stretches)
@@ -82,7 +97,11 @@ class CT2Decoder:
         from ctranslate2 import StorageView
 
         features = np.stack([self._features(s, frames) for s in stretches])
-        return self._model.encode(StorageView.from_array(np.ascontiguousarray(features)))
+        if self.device == "cuda" or len(stretches) == 1:
+            return self._model.encode(StorageView.from_array(features))
+        # One after the other: a CPU's caches hold the attention of one, not of eight.
+        encoded = [self._model.encode(StorageView.from_array(one[None])) for one in features]
+        return StorageView.from_array(np.concatenate([np.asarray(e) for e in encoded]))
 
     def _features(self, samples: Samples, frames: int) -> NDArray[np.float32]:
         """Log-mel spectrogram of the samples followed by silence, shape (mels, frames)."""
@@ -110,28 +129,35 @@ class CT2Decoder:
         language: str,
         prompt: str,
         prefix: str,
-        careful: bool,
+        effort: Effort,
     ) -> list[Hypothesis]:
         tokenizer = self._tokenizer(language)
         start = [*tokenizer.sot_sequence, tokenizer.no_timestamps]
-        forced = tokenizer.encode(" " + prefix.strip()) if prefix.strip() else []
+        # Languages that are written without spaces begin without one.
+        space = "" if language in _WITHOUT_SPACES else " "
+        forced = tokenizer.encode(space + prefix.strip()) if prefix.strip() else []
         if prompt.strip():
             favoured = tokenizer.encode(" " + prompt.strip())[-_MAX_PROMPT:]
             start = [tokenizer.sot_prev, *favoured, *start]
+        longest = max(len(s) for s in stretches) / SAMPLE_RATE
         results = self._model.generate(
             encoded,
             [[*start, *forced]] * len(stretches),
-            beam_size=5 if careful else 1,
+            # A loop is left early; the guard takes what reaches the limit for invented.
+            max_length=min(_CONTEXT, len(start) + int(10 + 12 * longest)),
+            beam_size=_BEAM[effort],
             # Nothing that people say repeats five tokens word for word more often than a loop does.
-            no_repeat_ngram_size=5 if careful else 0,
+            no_repeat_ngram_size=5 if effort is Effort.CAREFUL else 0,
+            # At the start blanks are not allowed, nor the end of text; a prefix may be all of it.
+            suppress_blank=not forced,
             return_scores=True,
             return_no_speech_prob=True,
         )
         texts = [[t for t in r.sequences_ids[0] if t < tokenizer.eot] for r in results]
-        aligned = self._align(encoded, tokenizer, [forced + t for t in texts], stretches)
+        aligned = self._align(encoded, tokenizer, texts, stretches)
         return [
             Hypothesis(
-                text=tokenizer.decode(forced + tokens),
+                text=tokenizer.decode(tokens),
                 words=words,
                 tokens=len(tokens),
                 # CTranslate2 divides the score by the number of text tokens, openai-whisper by one

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from voicemed.asr import Hypothesis
+from voicemed.asr import Effort, Hypothesis
 from voicemed.audio import SAMPLE_RATE, Samples, Seconds
 from voicemed.errors import ConfigError, DownloadError, EngineError, ModelDamaged, ModelMissing
 from voicemed.transcript import Word
@@ -139,7 +139,7 @@ class TorchDecoder:
         language: str | None,
         prompt: str = "",
         prefix: str = "",
-        careful: bool = False,
+        effort: Effort = Effort.NORMAL,
     ) -> list[Hypothesis]:
         """Return what was said in each of the utterances, in their order.
 
@@ -149,7 +149,8 @@ class TorchDecoder:
             prompt: text that is taken to come before, to favour its words; its last 223 tokens
                 count, fewer with a prefix.
             prefix: what the text of each utterance is known to begin with; part of the result.
-            careful: a beam of 5 instead of greedy decoding. (The window is full in any case.)
+            effort: CAREFUL takes a beam of 5 instead of greedy decoding. (The window is full in
+                any case.)
 
         Raises:
             ConfigError: the model does not know the language.
@@ -159,6 +160,7 @@ class TorchDecoder:
 
         if any(len(samples) > WINDOW for samples in batch):
             raise ValueError("an utterance is longer than Whisper's window of 30 s")
+        careful = effort is Effort.CAREFUL
         options = self._options(language, prompt, prefix, careful)
         # openai-whisper's beam search takes one utterance at a time.
         size = 1 if careful else self._batch_size
@@ -271,7 +273,7 @@ class TorchDecoder:
                     logits[i],
                     duration=len(batch[i]) / SAMPLE_RATE,
                 ),
-                tokens=len(decoded[i]),
+                tokens=len(texts[i]),
                 avg_logprob=result.avg_logprob,
                 no_speech_prob=result.no_speech_prob,
                 language=result.language,

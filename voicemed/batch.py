@@ -1,0 +1,414 @@
+"""The same stages over recordings: files in, transcripts and findings out.
+
+A recording is read in blocks and cut at its pauses; utterances are packed to `PACK` seconds, as
+Whisper makes fewer errors with more context, and the packs decoded side by side on all cores.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from voicemed import __version__
+from voicemed.asr import Recognizer, create_recognizer
+from voicemed.audio import SAMPLE_RATE, Framer, Seconds, probe, read_blocks
+from voicemed.config import EndpointingSettings, RecognitionSettings, Settings
+from voicemed.diarization import assign_roles, channels_differ, merge
+from voicemed.endpointing import Ended, Endpointer, Utterance
+from voicemed.errors import AudioFileError, OutputError
+from voicemed.symptoms import extract
+from voicemed.transcript import (
+    WRITERS,
+    Segment,
+    Transcript,
+    Turn,
+    Word,
+    save_text,
+    split_turns,
+)
+from voicemed.vad import Vad, create_vad
+
+FORMATS = tuple(WRITERS)
+"What `voicemed transcribe --format` knows."
+
+PACK: Seconds = 20.0
+"Speech decoded at once. Longer costs more than it gains: the encoder's cost grows faster."
+_BATCH = 4
+"Packs decoded together by one worker on a CPU."
+_GPU_BATCH = 32
+_CUTTING = EndpointingSettings(pre_roll=0.4, pause=0.4, end_silence=0.8, max_utterance=PACK)
+"Pauses of up to 0.8 s stay: they are punctuation to Whisper."
+_EXTENSIONS = frozenset(
+    ".3gp .aac .aif .aiff .amr .au .avi .caf .flac .m4a .m4b .mka .mkv .mov .mp3 .mp4 .mpeg .mpg "
+    ".oga .ogg .opus .spx .wav .webm .wma .wmv".split()
+)
+"What counts as a recording in a folder; a file that is named is tried whatever it is called."
+
+
+@dataclass(frozen=True, slots=True)
+class BatchProgress:
+    """How far the work is."""
+
+    file: Path
+    index: int
+    "Of the file, from 1."
+    count: int
+    "Files in all."
+    position: Seconds
+    "In the file; of a recording with two channels apart, in both together."
+    duration: Seconds
+    speed: float
+    "Seconds of sound in a second."
+    remaining: Seconds | None
+    "For this file; None until it can be told."
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReport:
+    """What became of the recordings."""
+
+    done: list[Path]
+    skipped: list[Path]
+    "Done before, with the same content and settings."
+    failed: list[tuple[Path, str]]
+    "With the reason, one line."
+
+
+def transcribe_files(
+    paths: Sequence[Path],
+    *,
+    output: Path | None,
+    formats: Sequence[str],
+    settings: Settings,
+    force: bool,
+    progress: Callable[[BatchProgress], None],
+) -> BatchReport:
+    """Transcribe recordings and those in folders, and write NAME.txt, NAME.json and so on.
+
+    output: the folder for the results, otherwise each recording's own. Two recordings that differ
+    only in their extension keep it in the name of their results (NAME.wav.txt).
+
+    Raises ModelError or EngineError where nothing can be recognised, OutputError where nothing can
+    be written; what is wrong with one recording is in the report.
+    """
+    report = BatchReport([], [], [])
+    jobs = _jobs(_recordings(paths, report), output)
+    transcriber: Transcriber | None = None
+    for index, (path, target) in enumerate(jobs, 1):
+        try:
+            ledger = _Ledger(target.parent)
+            key = _key(path, settings)
+            missing = ledger.missing(target, key, formats)
+            if not missing and not force:
+                report.skipped.append(path)
+                continue
+            if transcriber is None:
+                transcriber = Transcriber(settings)
+            tell = _Reporter(path, index, len(jobs), progress)
+            transcript = transcriber.transcribe(path, tell)
+            for name in formats:
+                suffix, write = WRITERS[name]
+                save_text(target.with_name(target.name + suffix), write(transcript))
+            ledger.record(target, key, formats)
+        except (AudioFileError, OutputError) as error:
+            report.failed.append((path, str(error)))
+        else:
+            report.done.append(path)
+    return report
+
+
+class Transcriber:
+    """Recordings to transcripts, with the weights loaded once."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Load the weights; raises ModelError or EngineError."""
+        self._settings = settings
+        self._vad = create_vad(settings.endpointing.vad)
+        cores = settings.recognition.threads or os.cpu_count() or 1
+        self._recognizer = create_recognizer(settings.recognition, workers=cores)
+        on_gpu = self._recognizer.device == "cuda"
+        self._workers = 1 if on_gpu else cores
+        self._batch = _GPU_BATCH if on_gpu else _BATCH
+
+    def transcribe(
+        self, path: Path, progress: Callable[[Seconds, Seconds], None] = lambda *_: None
+    ) -> Transcript:
+        """The transcript of a recording; `progress` gets the position and the duration.
+
+        Raises AudioFileError if it cannot be read.
+        """
+        info = probe(path)
+        apart = info.channels == 2 and channels_differ(path)
+        channels = (0, 1) if apart else (None,)
+        damage: list[str] = []
+        dropped: Counter[str] = Counter()
+        spoken: list[list[Turn]] = []
+        seconds = 0.0
+        language = ""
+        for number, channel in enumerate(channels, 1):
+            done = seconds
+            speech = _Speech(path, channel, self._vad, damage.append)
+
+            def tell(position: Seconds, done: Seconds = done) -> None:
+                progress(done + position, len(channels) * (info.duration or position))
+
+            words: list[Word] = []
+            for segment in self._recognized(speech, tell):
+                language = language or segment.language
+                if segment.rejected:
+                    dropped[segment.rejected] += 1
+                else:
+                    words += segment.words
+            seconds += speech.duration
+            spoken.append(split_turns(words, speaker=f"speaker {number}" if apart else ""))
+        turns = _with_roles(merge(spoken)) if apart else spoken[0]
+        return Transcript(
+            source=path.name,
+            source_sha256=_sha256(path),
+            created_at=datetime.now(UTC),
+            duration=seconds / len(channels),
+            language=language,
+            model=self._recognizer.name,
+            settings=_relevant(self._settings),
+            turns=tuple(turns),
+            findings=extract(turns),
+            dropped=dict(dropped),
+            damage=damage[0] if damage else "",
+        )
+
+    def _recognized(
+        self, speech: _Speech, progress: Callable[[Seconds], None]
+    ) -> Iterator[Segment]:
+        """The segments of a recording in order, decoded by as many workers as there are cores."""
+        recognition = self._settings.recognition
+        language = None if recognition.language == "auto" else recognition.language
+        packs = _batches(_packed(speech, PACK), self._batch)
+        with ThreadPoolExecutor(self._workers, thread_name_prefix="recognition") as pool:
+            waiting: deque[Future[tuple[Seconds, list[Segment]]]] = deque()
+            try:
+                for batch in packs:
+                    future = pool.submit(_decode, self._recognizer, batch, language, recognition)
+                    waiting.append(future)
+                    if language is None:
+                        # A recording has one language: that of most of its beginning.
+                        language = _most_common_language(future.result()[1])
+                    while len(waiting) > 2 * self._workers:
+                        position, segments = waiting.popleft().result()
+                        progress(position)
+                        yield from segments
+                for future in waiting:
+                    position, segments = future.result()
+                    progress(position)
+                    yield from segments
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+
+class _Speech:
+    """The utterances of one channel of a recording, read as they are asked for."""
+
+    def __init__(
+        self, path: Path, channel: int | None, vad: Vad, on_damage: Callable[[str], None]
+    ) -> None:
+        self._blocks = read_blocks(path, channel=channel, on_damage=on_damage)
+        self._vad = vad
+        self.duration: Seconds = 0.0
+        "Read so far."
+
+    def __iter__(self) -> Iterator[Utterance]:
+        probability = self._vad.stream()
+        framer = Framer(self._vad.window)
+        endpointer = Endpointer(_CUTTING, self._vad.window, tail=_CUTTING.pause)
+        for block in self._blocks:
+            self.duration = block.start + len(block.samples) / block.sample_rate
+            for frame in framer.frames(block.samples):
+                events = endpointer.push(frame.samples, probability(frame.samples))
+                yield from (e.utterance for e in events if isinstance(e, Ended))
+        for frame in framer.rest():
+            endpointer.push(frame.samples, 0.0)
+        yield from (e.utterance for e in endpointer.flush() if isinstance(e, Ended))
+
+
+@dataclass(frozen=True, slots=True)
+class _Pack:
+    """Utterances that are decoded as one."""
+
+    utterances: tuple[Utterance, ...]
+
+    def joined(self) -> Utterance:
+        """Their sound, one after the other, from time 0."""
+        samples = np.concatenate([u.samples for u in self.utterances])
+        return Utterance(samples, 0.0, len(samples) / SAMPLE_RATE)
+
+    def placed(self, words: Sequence[Word]) -> Iterator[Word]:
+        """Words of the joined sound with their times in the recording."""
+        starts = np.cumsum([0.0, *(u.end - u.start for u in self.utterances)])
+        for word in words:
+            middle = (word.start + word.end) / 2
+            k = int(np.searchsorted(starts[1:-1], middle, side="right"))
+            utterance, shift = self.utterances[k], self.utterances[k].start - starts[k]
+            start = min(max(word.start + shift, utterance.start), utterance.end)
+            end = min(max(word.end + shift, start), utterance.end)
+            yield replace(word, start=start, end=end)
+
+
+def _packed(utterances: Iterable[Utterance], longest: Seconds) -> Iterator[_Pack]:
+    """Utterances in packs of at most `longest` seconds of sound."""
+    pack: list[Utterance] = []
+    length = 0.0
+    for utterance in utterances:
+        duration = utterance.end - utterance.start
+        if pack and length + duration > longest:
+            yield _Pack(tuple(pack))
+            pack, length = [], 0.0
+        pack.append(utterance)
+        length += duration
+    if pack:
+        yield _Pack(tuple(pack))
+
+
+def _batches(packs: Iterable[_Pack], size: int) -> Iterator[list[_Pack]]:
+    batch: list[_Pack] = []
+    for pack in packs:
+        batch.append(pack)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _decode(
+    recognizer: Recognizer,
+    packs: Sequence[_Pack],
+    language: str | None,
+    settings: RecognitionSettings,
+) -> tuple[Seconds, list[Segment]]:
+    """The segments of some packs, with times in the recording; and up to where they reach."""
+    joined = [pack.joined() for pack in packs]
+    results = recognizer.transcribe(joined, language=language, prompt=settings.vocabulary)
+    segments = [
+        replace(segment, words=tuple(pack.placed(segment.words)))
+        for pack, result in zip(packs, results, strict=True)
+        for segment in result
+    ]
+    return packs[-1].utterances[-1].end, segments
+
+
+def _most_common_language(segments: Sequence[Segment]) -> str | None:
+    found = Counter(s.language for s in segments if s.words and not s.rejected)
+    return found.most_common(1)[0][0] if found else None
+
+
+def _with_roles(turns: Sequence[Turn]) -> list[Turn]:
+    """Doctor and patient in place of speaker 1 and 2, where that is clear."""
+    roles = assign_roles(turns)
+    return [replace(turn, speaker=roles.get(turn.speaker, turn.speaker)) for turn in turns]
+
+
+class _Reporter:
+    """Turns positions in one file into BatchProgress."""
+
+    def __init__(
+        self, file: Path, index: int, count: int, progress: Callable[[BatchProgress], None]
+    ) -> None:
+        self._file, self._index, self._count = file, index, count
+        self._progress = progress
+        self._began = time.monotonic()
+
+    def __call__(self, position: Seconds, duration: Seconds) -> None:
+        elapsed = time.monotonic() - self._began
+        speed = position / elapsed if elapsed > 0 else 0.0
+        remaining = max(0.0, duration - position) / speed if speed > 0 else None
+        self._progress(
+            BatchProgress(
+                self._file, self._index, self._count, position, duration, speed, remaining
+            )
+        )
+
+
+def _recordings(paths: Sequence[Path], report: BatchReport) -> list[Path]:
+    """The files that are meant, each once; a folder stands for the recordings in and below it."""
+    found: dict[Path, Path] = {}
+    for path in paths:
+        if not path.is_dir():
+            found.setdefault(path.resolve(), path)
+            continue
+        inside = [p for p in sorted(path.rglob("*")) if p.suffix.lower() in _EXTENSIONS]
+        if not inside:
+            report.failed.append((path, f"{path}: no recordings in this folder"))
+        for file in inside:
+            found.setdefault(file.resolve(), file)
+    return list(found.values())
+
+
+def _jobs(recordings: Sequence[Path], output: Path | None) -> list[tuple[Path, Path]]:
+    """Each recording with the path of its results, which has no extension yet."""
+    names = Counter((output or p.parent, p.stem) for p in recordings)
+    return [
+        (p, (output or p.parent) / (p.stem if names[output or p.parent, p.stem] == 1 else p.name))
+        for p in recordings
+    ]
+
+
+class _Ledger:
+    """Which results in a folder were made from what, so that they are not made again."""
+
+    NAME = ".voicemed-done.json"
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / self.NAME
+        try:
+            self._entries = json.loads(self._path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            self._entries = {}  # at worst something is done again
+        if not isinstance(self._entries, dict):
+            self._entries = {}
+
+    def missing(self, target: Path, key: str, formats: Sequence[str]) -> list[str]:
+        """The formats that are still to be written."""
+        known = self._entries.get(target.name)
+        done = known["formats"] if isinstance(known, dict) and known.get("key") == key else []
+        return [
+            name
+            for name in formats
+            if name not in done or not target.with_name(target.name + WRITERS[name][0]).exists()
+        ]
+
+    def record(self, target: Path, key: str, formats: Sequence[str]) -> None:
+        """These formats are written."""
+        known = self._entries.get(target.name)
+        before = known["formats"] if isinstance(known, dict) and known.get("key") == key else []
+        self._entries[target.name] = {"key": key, "formats": sorted({*before, *formats})}
+        save_text(self._path, json.dumps(self._entries, indent=1, sort_keys=True) + "\n")
+
+
+def _key(path: Path, settings: Settings) -> str:
+    """Of the content of a recording and what its results depend on."""
+    relevant = json.dumps([__version__, _relevant(settings)], sort_keys=True)
+    return hashlib.sha256((_sha256(path) + relevant).encode()).hexdigest()
+
+
+def _relevant(settings: Settings) -> dict[str, str]:
+    """The settings that the results depend on."""
+    recognition = asdict(settings.recognition)
+    del recognition["threads"]
+    return {"vad": settings.endpointing.vad, **{k: str(v) for k, v in recognition.items()}}
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise AudioFileError(f"{path}: cannot be read ({error.strerror})") from error
