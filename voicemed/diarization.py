@@ -68,7 +68,8 @@ def _above_noise(levels: NDArray[np.float64]) -> NDArray[np.float64]:
     if levels.size == 0:
         return levels
     quiet, loud = np.percentile(levels, (10, 99))
-    return np.maximum(levels - max(quiet, loud - _RANGE_DB), 0.0)
+    above: NDArray[np.float64] = np.maximum(levels - max(quiet, loud - _RANGE_DB), 0.0)
+    return above
 
 
 def merge(turns_by_channel: Iterable[Sequence[Turn]]) -> list[Turn]:
