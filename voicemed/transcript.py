@@ -159,7 +159,7 @@ def split_turns(words: Sequence[Word], *, first_id: int = 1, speaker: str = "") 
 def _ends_turn(run: Sequence[Word], following: Word) -> bool:
     """Whether a turn ends before the following word."""
     last = run[-1].text.rstrip()
-    pause = following.start - run[-1].end
+    pause = round(following.start - run[-1].end, 3)
     if pause >= _PAUSE or _QUESTION_END.search(last):
         return True
     ended = _SENTENCE_END.search(last) and not _TITLE.search(last)
