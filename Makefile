@@ -3,8 +3,9 @@
 PYTHON ?= python3
 VENV := .venv
 TORCH_VENV := .venv-torch
-# The newest pair of the registry whose torchaudio imports with its torch; runs without a GPU too.
-TORCH := torch==2.11.0 torchaudio==2.11.0
+# The newest pair of the registry whose torchaudio imports with its torch, and the torchcodec of that
+# torch, without which coqui-tts does not import; they run without a GPU too.
+TORCH := torch==2.11.0 torchaudio==2.11.0 "torchcodec==0.11.*"
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help

@@ -88,6 +88,8 @@ class Effort(Enum):
     NORMAL = "normal"
     CAREFUL = "careful"
     "The most reliable way (full encoder window, wide beam), for the few that went wrong."
+    WITHOUT_REPETITION = "without repetition"
+    "The same, and nothing longer than a few words is said twice: the way out of a loop."
 
 
 class Decoder(Protocol):
@@ -155,22 +157,33 @@ class GuardedRecognizer:
         )
         if draft:
             return hypotheses
-        doubtful = [
+        # Without the prompt: it is one of the things that Whisper invents text from.
+        self._decode_again(utterances, hypotheses, doubt, language, prefix, Effort.CAREFUL)
+        self._decode_again(
+            utterances, hypotheses, rejection, language, prefix, Effort.WITHOUT_REPETITION
+        )
+        return hypotheses
+
+    def _decode_again(
+        self,
+        utterances: Sequence[Utterance],
+        hypotheses: list[Hypothesis],
+        judge: Callable[[Hypothesis, Seconds], str],
+        language: str | None,
+        prefix: str,
+        effort: Effort,
+    ) -> None:
+        """Replace the hypotheses that the judge has something against."""
+        again = [
             i
             for i, (u, h) in enumerate(zip(utterances, hypotheses, strict=True))
-            if suspicion(h, u.end - u.start)
+            if judge(h, u.end - u.start)
         ]
-        if doubtful:
-            # Without the prompt: it is one of the things that Whisper invents text from.
-            second = self._decoder.decode(
-                [batch[i] for i in doubtful],
-                language=language,
-                prefix=prefix,
-                effort=Effort.CAREFUL,
-            )
-            for i, hypothesis in zip(doubtful, second, strict=True):
+        if again:
+            batch = [utterances[i].samples for i in again]
+            better = self._decoder.decode(batch, language=language, prefix=prefix, effort=effort)
+            for i, hypothesis in zip(again, better, strict=True):
                 hypotheses[i] = hypothesis
-        return hypotheses
 
     def _fill_gaps(
         self,
@@ -199,13 +212,25 @@ class GuardedRecognizer:
         found = self._decoder.decode(stretches, language=language)
         for (i, start, end), extra in zip(gaps, found, strict=True):
             # Sound that is not speech was passed over for good reason: demand more than elsewhere.
-            if extra.words and not suspicion(extra, end - start) and extra.avg_logprob > -0.7:
+            if extra.words and not doubt(extra, end - start) and extra.avg_logprob > -0.7:
                 filled[i] = _joined(filled[i], extra, start)
         return filled
 
 
-def suspicion(hypothesis: Hypothesis, duration: Seconds) -> str:
+def doubt(hypothesis: Hypothesis, duration: Seconds) -> str:
     """Why the text may be invented, in a word or two; empty if nothing speaks against it.
+
+    It costs no more than a second decode, so it is easily raised.
+    """
+    if _longest_rush(hypothesis.words) >= _RUSH:
+        return "words without sound"
+    if has_loop(hypothesis.text, _DOUBTFUL_LOOPS):
+        return "repetition"
+    return rejection(hypothesis, duration)
+
+
+def rejection(hypothesis: Hypothesis, duration: Seconds) -> str:
+    """Why the text is taken for invented, in a word or two; empty if it is not.
 
     Compression ratio, no-speech and log probability with their thresholds are openai-whisper's
     (transcribe.py); loops and tokens per second are ours, from what the trimmed window does.
@@ -213,7 +238,7 @@ def suspicion(hypothesis: Hypothesis, duration: Seconds) -> str:
     text = hypothesis.text.strip()
     if not text:
         return ""
-    if has_loop(text) or compression_ratio(text) > 2.4:
+    if has_loop(text, _CERTAIN_LOOPS) or compression_ratio(text) > 2.4:
         return "repetition"
     # Fast English has about 6 tokens a second; languages that Whisper spells in bytes have 9.
     if hypothesis.tokens > 6 + 11 * duration:
@@ -279,23 +304,38 @@ def _joined(hypothesis: Hypothesis, extra: Hypothesis, offset: Seconds) -> Hypot
     )
 
 
-_LOOP_LENGTHS = {1: 6, 2: 4, 3: 4}
-"Repetitions of an n-gram of that many words that nobody says; of longer n-grams, three."
+_DOUBTFUL_LOOPS = (5, 4, 3, 2)
+_CERTAIN_LOOPS = (8, 5, 4, 3)
+"""How often an n-gram of 1, 2, 3, and more words is said in a row: people say "no, no, no", "very
+very very", even "I don't know, I don't know", but not a whole sentence three times over."""
+_LONGEST_LOOP = 20
+"Words."
 
 
-def has_loop(text: str) -> bool:
-    """Whether an n-gram of up to 12 words is said again and again without a break.
-
-    People do say "no, no, no" and "very very very", but not a whole clause three times over.
-    """
+def has_loop(text: str, counts: Sequence[int]) -> bool:
+    """Whether an n-gram is said `counts[min(n, len(counts)) - 1]` times without a break."""
     words = re.findall(r"\w+", text.casefold())
-    for n in range(1, min(12, len(words) // 3) + 1):
+    for n in range(1, min(_LONGEST_LOOP, len(words) // 2) + 1):
+        needed = n * (counts[min(n, len(counts)) - 1] - 1)
         run = 0
         for i in range(n, len(words)):
             run = run + 1 if words[i] == words[i - n] else 0
-            if run >= n * (_LOOP_LENGTHS.get(n, 3) - 1):
+            if run >= needed:
                 return True
     return False
+
+
+_RUSH = 5
+"Words in a row, with next to no time for any: what Whisper adds after the sound has ended."
+
+
+def _longest_rush(words: Sequence[Word]) -> int:
+    """Most words in a row that last 0.05 s at most."""
+    longest = run = 0
+    for word in words:
+        run = run + 1 if word.end - word.start <= 0.05 else 0
+        longest = max(longest, run)
+    return longest
 
 
 _STOCK_PHRASES = frozenset(
@@ -336,7 +376,7 @@ def _segment(utterance: Utterance, hypothesis: Hypothesis) -> Segment:
         avg_logprob=hypothesis.avg_logprob,
         no_speech_prob=hypothesis.no_speech_prob,
         language=hypothesis.language,
-        rejected=suspicion(hypothesis, utterance.end - utterance.start),
+        rejected=rejection(hypothesis, utterance.end - utterance.start),
     )
 
 

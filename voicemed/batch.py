@@ -41,9 +41,9 @@ from voicemed.vad import Vad, create_vad
 FORMATS = tuple(WRITERS)
 "What `voicemed transcribe --format` knows."
 
-PACK: Seconds = 20.0
+PACK: Seconds = 16.0
 "Speech decoded at once. Longer costs more than it gains: the encoder's cost grows faster."
-_BATCH = 4
+_BATCH = 8
 "Packs decoded together by one worker on a CPU."
 _GPU_BATCH = 32
 _CUTTING = EndpointingSettings(pre_roll=0.4, pause=0.4, end_silence=0.8, max_utterance=PACK)

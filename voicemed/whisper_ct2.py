@@ -22,13 +22,19 @@ from voicemed.audio import SAMPLE_RATE, Samples, Seconds
 from voicemed.errors import ConfigError, EngineError, ModelDamaged
 from voicemed.transcript import Word
 
+_LENGTH_PENALTY = 1.4
+"""Exponent of the length by which a score is divided. With 1, the usual choice, a wide beam drops
+words that were said: on 62 min of consultations 24 more of some 6,500, and not one fewer invented."""
+_TRIMMED = frozenset({Effort.DRAFT, Effort.NORMAL})
 _WITHOUT_SPACES = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
 "Languages, as in openai-whisper's tokenizer.py."
 _HOP = 160
 "Samples between two frames of the mel spectrogram (10 ms)."
 _FULL_WINDOW = 3000
 "Frames: 30 s."
-_BEAM = MappingProxyType({Effort.DRAFT: 1, Effort.NORMAL: 3, Effort.CAREFUL: 5})
+_BEAM = MappingProxyType(
+    {Effort.DRAFT: 1, Effort.NORMAL: 5, Effort.CAREFUL: 5, Effort.WITHOUT_REPETITION: 5}
+)
 "Hypotheses followed side by side."
 _CONTEXT = 448
 "Tokens that the decoder takes in all."
@@ -42,7 +48,7 @@ class CT2Decoder:
     Load it with `load`.
     """
 
-    TAIL: Seconds = 2.0
+    TAIL: Seconds = 3.0
     "Silence encoded after the utterance."
     BATCH = 8
     "Utterances decoded together at most; more gain nothing on a CPU and cost memory."
@@ -72,7 +78,7 @@ class CT2Decoder:
         try:
             for indices in _similar(batch, self.BATCH):
                 stretches = [batch[i] for i in indices]
-                frames = _FULL_WINDOW if effort is Effort.CAREFUL else self._frames(stretches)
+                frames = self._frames(stretches) if effort in _TRIMMED else _FULL_WINDOW
                 encoded = self._encode(stretches, frames)
                 for chosen, members in self._by_language(encoded, len(stretches), language):
                     part = encoded if len(members) == len(indices) else _rows(encoded, members)
@@ -146,8 +152,8 @@ class CT2Decoder:
             # A loop is left early; the guard takes what reaches the limit for invented.
             max_length=min(_CONTEXT, len(start) + int(10 + 12 * longest)),
             beam_size=_BEAM[effort],
-            # Nothing that people say repeats five tokens word for word more often than a loop does.
-            no_repeat_ngram_size=5 if effort is Effort.CAREFUL else 0,
+            length_penalty=_LENGTH_PENALTY,
+            no_repeat_ngram_size=5 if effort is Effort.WITHOUT_REPETITION else 0,
             # At the start blanks are not allowed, nor the end of text; a prefix may be all of it.
             suppress_blank=not forced,
             return_scores=True,
@@ -160,9 +166,8 @@ class CT2Decoder:
                 text=tokenizer.decode(tokens),
                 words=words,
                 tokens=len(tokens),
-                # CTranslate2 divides the score by the number of text tokens, openai-whisper by one
-                # more (the end of text).
-                avg_logprob=result.scores[0] * len(tokens) / (len(tokens) + 1),
+                # openai-whisper counts the end of text too.
+                avg_logprob=result.scores[0] * len(tokens) ** _LENGTH_PENALTY / (len(tokens) + 1),
                 no_speech_prob=result.no_speech_prob,
                 language=language,
             )

@@ -149,8 +149,8 @@ class TorchDecoder:
             prompt: text that is taken to come before, to favour its words; its last 223 tokens
                 count, fewer with a prefix.
             prefix: what the text of each utterance is known to begin with; part of the result.
-            effort: CAREFUL takes a beam of 5 instead of greedy decoding. (The window is full in
-                any case.)
+            effort: CAREFUL and WITHOUT_REPETITION take a beam of 5 instead of greedy decoding.
+                (The window is full in any case; openai-whisper cannot forbid repetition.)
 
         Raises:
             ConfigError: the model does not know the language.
@@ -160,7 +160,7 @@ class TorchDecoder:
 
         if any(len(samples) > WINDOW for samples in batch):
             raise ValueError("an utterance is longer than Whisper's window of 30 s")
-        careful = effort is Effort.CAREFUL
+        careful = effort in (Effort.CAREFUL, Effort.WITHOUT_REPETITION)
         options = self._options(language, prompt, prefix, careful)
         # openai-whisper's beam search takes one utterance at a time.
         size = 1 if careful else self._batch_size
