@@ -136,7 +136,7 @@ class GuardedRecognizer:
         audible = [u for u in utterances if not _is_silent(u.samples)]
         hypotheses = self._decode(audible, language, prompt, prefix, draft)
         if not draft:
-            hypotheses = self._fill_gaps(audible, hypotheses, language, len(prefix.split()))
+            hypotheses = self._fill_gaps(audible, hypotheses, len(prefix.split()))
         segments = {id(u): _segment(u, h) for u, h in zip(audible, hypotheses, strict=True)}
         return [[segments[id(u)]] if id(u) in segments else [] for u in utterances]
 
@@ -189,7 +189,6 @@ class GuardedRecognizer:
         self,
         utterances: Sequence[Utterance],
         hypotheses: list[Hypothesis],
-        language: str | None,
         settled: int,
     ) -> list[Hypothesis]:
         """Decode what sounds like speech but has no words: Whisper stops early, or skips a part.
@@ -202,18 +201,22 @@ class GuardedRecognizer:
             for start, end in wordless(u.samples, h.words)
             if start >= max((w.start for w in h.words[:settled]), default=0.0)
         ]
-        if not gaps:
-            return hypotheses
-        stretches = [
-            utterances[i].samples[int(start * SAMPLE_RATE) : int(end * SAMPLE_RATE)]
-            for i, start, end in gaps
-        ]
         filled = list(hypotheses)
-        found = self._decoder.decode(stretches, language=language)
-        for (i, start, end), extra in zip(gaps, found, strict=True):
-            # Sound that is not speech was passed over for good reason: demand more than elsewhere.
-            if extra.words and not doubt(extra, end - start) and extra.avg_logprob > -0.7:
-                filled[i] = _joined(filled[i], extra, start)
+        # A gap is too short to tell its language; it is that of the words around it.
+        for language in dict.fromkeys(hypotheses[i].language for i, _, _ in gaps):
+            alike = [gap for gap in gaps if hypotheses[gap[0]].language == language]
+            stretches = [
+                utterances[i].samples[int(start * SAMPLE_RATE) : int(end * SAMPLE_RATE)]
+                for i, start, end in alike
+            ]
+            found = self._decoder.decode(stretches, language=language)
+            for (i, start, end), extra in zip(alike, found, strict=True):
+                joined = _joined(filled[i], extra, start)
+                # Sound that is not speech was passed over for good reason: demand more of it than
+                # elsewhere, and never that the words around it are rejected for its sake.
+                sure = extra.words and not doubt(extra, end - start) and extra.avg_logprob > -0.7
+                if sure and not rejection(joined, utterances[i].end - utterances[i].start):
+                    filled[i] = joined
         return filled
 
 
