@@ -14,15 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicemed.audio import Samples, read
-from voicemed.diarization import assign_roles, channels_differ, merge
+from voicemed.audio import Samples, level_dbfs, read
+from voicemed.diarization import assign_roles, channels_differ, merge, speaker_channels
 from voicemed.errors import AudioFileError
 from voicemed.transcript import Turn, Word
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 RATE = 8_000
-
-needs_data = pytest.mark.skipif(not DATA.exists(), reason="the development data is not here")
 
 
 # --- channels ------------------------------------------------------------------------------------
@@ -109,7 +107,6 @@ def test_one_channel_cannot_differ(tmp_path: Path) -> None:
 
 
 @pytest.mark.shared_data
-@needs_data
 @pytest.mark.parametrize("call", ["Auto_Repairs_40_UTC", "Auto_Repairs_49_UTC"])
 def test_real_calls(call: str, tmp_path: Path) -> None:
     folder = DATA / "audio" / "telephone_8k"
@@ -118,6 +115,48 @@ def test_real_calls(call: str, tmp_path: Path) -> None:
     agent, caller = agent[:size], caller[:size]
     assert channels_differ(recording(tmp_path, agent, caller))
     assert not channels_differ(recording(tmp_path, agent + caller, 0.5 * (agent + caller)))
+
+
+def heard(path: Path, channel: int) -> Samples:
+    """A speaker's channel, at 16 kHz."""
+    apart = speaker_channels(path)
+    assert apart is not None
+    return np.concatenate([chunk.samples for chunk in apart.read(channel)])
+
+
+def part(samples: Samples, start: float, end: float) -> Samples:
+    return samples[round(start * 16_000) : round(end * 16_000)]
+
+
+@pytest.mark.parametrize("crosstalk", [-30, -20, -15])
+def test_what_leaks_from_the_other_channel_is_silenced(crosstalk: float, tmp_path: Path) -> None:
+    left = AGENT + db(crosstalk) * CALLER + LINE
+    right = CALLER + db(crosstalk) * AGENT + OTHER_LINE
+    path = recording(tmp_path, left, right)
+    for channel, own, other, line in (
+        (0, (1.2, 6.8), (8.5, 12.5), LINE),
+        (1, (21.2, 24.8), (15.5, 19.5), OTHER_LINE),
+    ):
+        samples, raw = heard(path, channel), read(path, channel=channel)
+        assert len(samples) == len(raw)
+        assert np.array_equal(part(samples, *own), part(raw, *own))
+        left_over = part(samples, *other)[part(samples, *other) != 0]
+        assert left_over.size < 0.25 * part(samples, *other).size
+        assert level_dbfs(left_over) < level_dbfs(line) + 4  # pauses between syllables
+
+
+def test_two_who_talk_at_once_are_both_kept(tmp_path: Path) -> None:
+    path = recording(tmp_path, AGENT + LINE, db(-6) * CALLER + OTHER_LINE)
+    for channel in (0, 1):  # from 29 to 30 s
+        raw = read(path, channel=channel)
+        assert np.array_equal(part(heard(path, channel), 29, 30), part(raw, 29, 30))
+
+
+def test_speech_begins_and_ends_quietly_and_is_not_cut(tmp_path: Path) -> None:
+    path = recording(tmp_path, AGENT + LINE, CALLER + OTHER_LINE)
+    raw = read(path, channel=1)
+    for start, end in ((7.8, 13.2), (20.8, 25.2)):
+        assert np.array_equal(part(heard(path, 1), start, end), part(raw, start, end))
 
 
 # --- turns of several channels -------------------------------------------------------------------
@@ -191,7 +230,6 @@ def consultations() -> Iterator[list[Turn]]:
 
 
 @pytest.mark.shared_data
-@needs_data
 def test_roles_in_recorded_consultations() -> None:
     hidden = {"doctor": "speaker 2", "patient": "speaker 1"}
     right = {label: role for role, label in hidden.items()}

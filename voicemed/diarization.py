@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from voicemed.audio import Seconds, read_blocks
+from voicemed.audio import SAMPLE_RATE, AudioChunk, Seconds, read_blocks
 from voicemed.transcript import Turn
 
 # --- channels ------------------------------------------------------------------------------------
@@ -22,7 +22,7 @@ _RATE = 8_000
 _FRAME: Seconds = 0.1
 _QUIETEST_DB = -90.0
 _RANGE_DB = 50.0
-"Below the loudest; weaker sound is no speaker's."
+"Below a channel's loudest; weaker sound is no speaker's."
 _AUDIBLE_DB = 12.0
 "Above a channel's own noise."
 _APART_DB = 10.0
@@ -31,45 +31,84 @@ _LEAST_SHARE = 0.03
 "Of the audible frames, in which each channel must stand out: a caller may say little."
 _LEAST_TOGETHER = 0.5
 "Of the audible frames, in which one or the other must stand out."
+_GUARD = 2
+"Frames before and after a speaker's own speech that are kept: it begins and ends quietly."
 
 
-def channels_differ(path: Path) -> bool:
-    """Whether the two channels of a recording carry a speaker each, such as agent and caller.
+@dataclass(frozen=True, slots=True)
+class _Levels:
+    """How loud a channel is, frame by frame."""
 
-    False where both carry the same sound, also at different levels or with a line's noise added, or
+    level: NDArray[np.float64]
+    "In dB relative to the channel's own loud frames, so that a quiet caller counts as much."
+    audible: NDArray[np.bool_]
+    "Whether it stands out from the channel's own noise."
+
+
+class SpeakerChannels:
+    """A recording whose two channels carry a speaker each (`speaker_channels` finds out)."""
+
+    def __init__(self, path: Path, left: _Levels, right: _Levels) -> None:
+        self._path = path
+        self._leaks = _leaks(left, right), _leaks(right, left)
+
+    def read(
+        self, channel: int, *, on_damage: Callable[[str], None] | None = None
+    ) -> Iterator[AudioChunk]:
+        """One speaker's sound, 0 or 1, in blocks of 1 s at 16 kHz.
+
+        It is silenced where it only holds what leaks over from the other channel, which would be
+        recognised a second time, as the wrong speaker's. `on_damage` and errors: see `read_blocks`.
+        """
+        size = round(_FRAME * SAMPLE_RATE)
+        for chunk in read_blocks(self._path, channel=channel, on_damage=on_damage):
+            frames = np.arange(len(chunk.samples)) // size + round(chunk.start / _FRAME)
+            leaks = self._leaks[channel]
+            silenced = leaks[np.minimum(frames, len(leaks) - 1)]
+            yield replace(chunk, samples=np.where(silenced, np.float32(0), chunk.samples))
+
+
+def speaker_channels(path: Path) -> SpeakerChannels | None:
+    """Where the two channels of a recording carry a speaker each, such as agent and caller: these.
+
+    None where both carry the same sound, also at different levels or with a line's noise added, or
     a room as two microphones hear it, and where one of them is empty. The recording is read in
     blocks. Raises AudioFileError if it cannot be read or has one channel only.
     """
-    left, right = (_above_noise(_levels(path, channel)) for channel in (0, 1))
-    both = min(len(left), len(right))
-    left, right = left[:both], right[:both]
-    audible = np.maximum(left, right) >= _AUDIBLE_DB
-    if not audible.any():
-        return False
-    lead = (left - right)[audible]
+    left, right = _levels(path, 0), _levels(path, 1)
+    lead = (left.level - right.level)[left.audible | right.audible]
+    if lead.size == 0:
+        return None
     shares = np.mean(lead >= _APART_DB), np.mean(lead <= -_APART_DB)
-    return bool(min(shares) >= _LEAST_SHARE and sum(shares) >= _LEAST_TOGETHER)
+    apart = min(shares) >= _LEAST_SHARE and sum(shares) >= _LEAST_TOGETHER
+    return SpeakerChannels(path, left, right) if apart else None
 
 
-def _levels(path: Path, channel: int) -> NDArray[np.float64]:
-    """The level of each frame of a channel, in dB relative to full scale."""
+def channels_differ(path: Path) -> bool:
+    """Whether a recording has `speaker_channels`."""
+    return speaker_channels(path) is not None
+
+
+def _levels(path: Path, channel: int) -> _Levels:
     size = round(_FRAME * _RATE)
-    levels: list[NDArray[np.float64]] = []
+    powers = []
     for block in read_blocks(path, sample_rate=_RATE, channel=channel, block=100 * _FRAME):
         whole = block.samples[: block.samples.size - block.samples.size % size]
-        power = np.square(whole, dtype=np.float64).reshape(-1, size).mean(axis=1)
-        levels.append(10 * np.log10(power + 10 ** (_QUIETEST_DB / 10)))
-    all_levels: NDArray[np.float64] = np.concatenate(levels)
-    return all_levels
+        powers.append(np.square(whole, dtype=np.float64).reshape(-1, size).mean(axis=1))
+    level = 10 * np.log10(np.concatenate(powers) + 10 ** (_QUIETEST_DB / 10))
+    quiet, loud = np.percentile(level, (10, 99)) if level.size else (0.0, 0.0)
+    return _Levels(level - loud, level >= max(quiet, loud - _RANGE_DB) + _AUDIBLE_DB)
 
 
-def _above_noise(levels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Levels in dB above the channel's own noise, which its quietest tenth shows."""
-    if levels.size == 0:
-        return levels
-    quiet, loud = np.percentile(levels, (10, 99))
-    above: NDArray[np.float64] = np.maximum(levels - max(quiet, loud - _RANGE_DB), 0.0)
-    return above
+def _leaks(own: _Levels, other: _Levels) -> NDArray[np.bool_]:
+    """In which frames a channel holds nothing but noise and what leaks over from the other."""
+    overpowered = own.level - other.level <= -_APART_DB
+    speaks = own.audible & ~overpowered
+    near = speaks.copy()
+    for shift in range(1, _GUARD + 1):
+        near[shift:] |= speaks[:-shift]
+        near[:-shift] |= speaks[shift:]
+    return other.audible & overpowered & ~near
 
 
 def merge(turns_by_channel: Iterable[Sequence[Turn]]) -> list[Turn]:
