@@ -227,8 +227,9 @@ def load(folder: Path, *, device: str = "cpu", threads: int = 0, workers: int = 
         raise EngineError(
             f"the recogniser faster-whisper is not usable ({error}): pip install voicemed"
         ) from error
-    if not (folder / "model.bin").is_file():
-        raise ModelDamaged(f"{folder}: no CTranslate2 Whisper here (model.bin is missing)")
+    for name in ("model.bin", "tokenizer.json"):  # faster-whisper would download a tokenizer
+        if not (folder / name).is_file():
+            raise ModelDamaged(f"{folder}: no CTranslate2 Whisper here ({name} is missing)")
     if device == "auto":
         device = "cuda" if get_cuda_device_count() else "cpu"
     try:
@@ -240,7 +241,7 @@ def load(folder: Path, *, device: str = "cpu", threads: int = 0, workers: int = 
             num_workers=workers,
             local_files_only=True,
         )
-    except (RuntimeError, ValueError, OSError) as error:
+    except Exception as error:  # tokenizers raises nothing more specific
         raise EngineError(f"{folder.name} cannot be loaded on {device}: {error}") from error
     return CT2Decoder(model, f"{folder.name} · CTranslate2", device)
 
@@ -257,7 +258,7 @@ def _rows(encoded: Any, rows: Sequence[int]) -> Any:
 
     on_cpu = encoded.to_device(Device.cpu) if encoded.device != "cpu" else encoded
     chosen = np.ascontiguousarray(np.array(on_cpu)[list(rows)])
-    return StorageView.from_array(chosen).to_device(Device[encoded.device])
+    return StorageView.from_array(chosen).to_device(getattr(Device, encoded.device))
 
 
 def _words(alignment: list[dict[str, Any]], duration: Seconds) -> tuple[Word, ...]:
