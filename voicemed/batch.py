@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -95,11 +96,12 @@ def transcribe_files(
 ) -> BatchReport:
     """Transcribe recordings and those in folders, and write NAME.txt, NAME.json and so on.
 
-    output: the folder for the results, otherwise each recording's own. Two recordings that differ
-    only in their extension keep it in the name of their results (NAME.wav.txt).
+    output: the folder for the results, otherwise each recording's own. Where two recordings would
+    have the same results, these keep the extension (NAME.wav.txt), or their folder's name as well
+    (FOLDER-NAME.wav.txt).
 
-    Raises ModelError or EngineError where nothing can be recognised, OutputError where nothing can
-    be written; what is wrong with one recording is in the report.
+    Raises ModelError, EngineError or ConfigError where nothing can be recognised; what is wrong
+    with one recording, or with where its results go, is in the report.
     """
     report = BatchReport([], [], [])
     jobs = _jobs(_recordings(paths, report), output)
@@ -114,6 +116,7 @@ def transcribe_files(
                 continue
             if transcriber is None:
                 transcriber = Transcriber(settings)
+            ledger.record(target, key, ())  # what cannot be written should not take an hour first
             tell = _Reporter(path, index, len(jobs), progress)
             transcript = transcriber.transcribe(path, tell)
             for name in formats:
@@ -154,7 +157,7 @@ class Transcriber:
         dropped: Counter[str] = Counter()
         spoken: list[list[Turn]] = []
         seconds = 0.0
-        language = ""
+        languages: Counter[str] = Counter()
         for number, channel in enumerate(channels, 1):
             done = seconds
             speech = _Speech(path, channel, self._vad, damage.append)
@@ -164,11 +167,11 @@ class Transcriber:
 
             words: list[Word] = []
             for segment in self._recognized(speech, tell):
-                language = language or segment.language
                 if segment.rejected:
                     dropped[segment.rejected] += 1
                 else:
                     words += segment.words
+                    languages[segment.language] += len(segment.words)
             seconds += speech.duration
             spoken.append(split_turns(words, speaker=f"speaker {number}" if apart else ""))
         turns = _with_roles(merge(spoken)) if apart else spoken[0]
@@ -177,7 +180,7 @@ class Transcriber:
             source_sha256=_sha256(path),
             created_at=datetime.now(UTC),
             duration=seconds / len(channels),
-            language=language,
+            language=max(languages, key=languages.__getitem__, default=""),
             model=self._recognizer.name,
             settings=_relevant(self._settings),
             turns=tuple(turns),
@@ -344,7 +347,7 @@ def _recordings(paths: Sequence[Path], report: BatchReport) -> list[Path]:
         if not path.is_dir():
             found.setdefault(path.resolve(), path)
             continue
-        inside = [p for p in sorted(path.rglob("*")) if p.suffix.lower() in _EXTENSIONS]
+        inside = [p for p in sorted(path.rglob("*")) if _is_recording(p)]
         if not inside:
             report.failed.append((path, f"{path}: no recordings in this folder"))
         for file in inside:
@@ -352,13 +355,22 @@ def _recordings(paths: Sequence[Path], report: BatchReport) -> list[Path]:
     return list(found.values())
 
 
+def _is_recording(path: Path) -> bool:
+    return path.suffix.lower() in _EXTENSIONS and path.is_file()
+
+
 def _jobs(recordings: Sequence[Path], output: Path | None) -> list[tuple[Path, Path]]:
-    """Each recording with the path of its results, which has no extension yet."""
-    names = Counter((output or p.parent, p.stem) for p in recordings)
-    return [
-        (p, (output or p.parent) / (p.stem if names[output or p.parent, p.stem] == 1 else p.name))
-        for p in recordings
-    ]
+    """Each recording with the path of its results, which has no extension yet and is no other's."""
+    targets = {p: [(output or p.parent) / name for name in _names(p)] for p in recordings}
+    wanted = Counter(chain.from_iterable(targets.values()))
+    return [(p, next(t for t in targets[p] if wanted[t] == 1)) for p in recordings]
+
+
+def _names(path: Path) -> list[str]:
+    """Names for the results of a recording, from the shortest to one that no other has."""
+    *folders, name = path.resolve().parts[1:]
+    longer = ["-".join([*folders[len(folders) - n :], name]) for n in range(len(folders) + 1)]
+    return list(dict.fromkeys([path.stem, *longer]))
 
 
 class _Ledger:
@@ -377,8 +389,7 @@ class _Ledger:
 
     def missing(self, target: Path, key: str, formats: Sequence[str]) -> list[str]:
         """The formats that are still to be written."""
-        known = self._entries.get(target.name)
-        done = known["formats"] if isinstance(known, dict) and known.get("key") == key else []
+        done = self._written(target, key)
         return [
             name
             for name in formats
@@ -387,10 +398,15 @@ class _Ledger:
 
     def record(self, target: Path, key: str, formats: Sequence[str]) -> None:
         """These formats are written."""
-        known = self._entries.get(target.name)
-        before = known["formats"] if isinstance(known, dict) and known.get("key") == key else []
-        self._entries[target.name] = {"key": key, "formats": sorted({*before, *formats})}
+        written = sorted({*self._written(target, key), *formats})
+        self._entries[target.name] = {"key": key, "formats": written}
         save_text(self._path, json.dumps(self._entries, indent=1, sort_keys=True) + "\n")
+
+    def _written(self, target: Path, key: str) -> list[str]:
+        match self._entries.get(target.name):
+            case {"key": known, "formats": [*formats]} if known == key:
+                return [str(name) for name in formats]
+        return []
 
 
 def _key(path: Path, settings: Settings) -> str:
