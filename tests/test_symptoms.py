@@ -299,3 +299,13 @@ def test_development_consultations(name: str, least: float) -> None:
         }
         right, said, gold = right + len(wanted & found), said + len(found), gold + len(wanted)
     assert 2 * right / (said + gold) >= least
+
+
+def test_bare_denials_without_speakers_are_statements() -> None:
+    found = statuses("?: I have a cough.", "?: No fever.", "?: No nausea or vomiting.")
+    assert found == {
+        "cough": "present",
+        "fever": "absent",
+        "nausea": "absent",
+        "vomiting": "absent",
+    }

@@ -99,6 +99,18 @@ class VirtualMicrophone:
         if self._daemon is not None:
             self._daemon.send_signal(number)
 
+    def await_listener(self) -> None:
+        """Return once a program records from it; RuntimeError after 30 s."""
+        for _ in range(300):
+            listed = subprocess.run(
+                ["pactl", "list", "short", "source-outputs"],
+                env=self._environment(), capture_output=True, check=False,
+            )  # fmt: skip
+            if listed.stdout.strip():
+                return
+            time.sleep(0.1)
+        raise RuntimeError("nobody records from the virtual microphone")
+
     def _pactl(self, *arguments: str) -> bool:
         done = subprocess.run(
             ["pactl", *arguments], env=self._environment(), capture_output=True, check=False

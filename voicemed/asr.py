@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
@@ -53,7 +54,8 @@ class Recognizer(Protocol):
         language: ISO 639-1 code, or None to detect it for each utterance.
         prompt: names and terms to favour; never itself part of the result.
         prefix: words that the text of each utterance is known to begin with; they are part of the
-            result. (While somebody speaks, the committed words of the growing utterance.)
+            result. (The committed words of a growing utterance, where its final text would
+            contradict them.)
         draft: a quick look at an utterance that is still growing; what is doubtful is rejected
             instead of decoded again.
 
@@ -78,6 +80,10 @@ class Hypothesis:
     no_speech_prob: float
     language: str
     "ISO 639-1."
+
+
+Judge = Callable[["Hypothesis", Seconds], str]
+"From a hypothesis and the duration of its sound, what speaks against it; empty if nothing."
 
 
 class Effort(Enum):
@@ -137,7 +143,8 @@ class GuardedRecognizer:
         hypotheses = self._decode(audible, language, prompt, prefix, draft)
         if not draft:
             hypotheses = self._fill_gaps(audible, hypotheses, len(prefix.split()))
-        segments = {id(u): _segment(u, h) for u, h in zip(audible, hypotheses, strict=True)}
+        judge = doubt if draft else rejection
+        segments = {id(u): _segment(u, h, judge) for u, h in zip(audible, hypotheses, strict=True)}
         return [[segments[id(u)]] if id(u) in segments else [] for u in utterances]
 
     def _decode(
@@ -168,7 +175,7 @@ class GuardedRecognizer:
         self,
         utterances: Sequence[Utterance],
         hypotheses: list[Hypothesis],
-        judge: Callable[[Hypothesis, Seconds], str],
+        judge: Judge,
         language: str | None,
         prefix: str,
         effort: Effort,
@@ -227,7 +234,7 @@ def doubt(hypothesis: Hypothesis, duration: Seconds) -> str:
     """
     if _longest_rush(hypothesis.words) >= _RUSH:
         return "words without sound"
-    if has_loop(hypothesis.text, _DOUBTFUL_LOOPS):
+    if has_loop(hypothesis.text, _DOUBTFUL_LOOPS) or _ends_repeating(hypothesis.text):
         return "repetition"
     return rejection(hypothesis, duration)
 
@@ -261,6 +268,8 @@ def compression_ratio(text: str) -> float:
     return len(data) / len(zlib.compress(data))
 
 
+_SILENCE = -70.0
+"dBFS: below any microphone's noise, so nothing is said there."
 _GAP: Seconds = 1.5
 "Speech without words from that length on is decoded again."
 _LONGEST_WORD: Seconds = 1.0
@@ -280,7 +289,7 @@ def wordless(samples: Samples, words: Sequence[Word]) -> list[tuple[Seconds, Sec
     )
     if not levels.size:
         return []
-    loud = levels > np.percentile(levels, 90) - 20.0
+    loud = levels > max(_SILENCE, np.percentile(levels, 90) - 20.0)
     edges = [0.0]
     for word in words:
         edges += [word.start, min(word.end, word.start + _LONGEST_WORD)]
@@ -328,7 +337,15 @@ def has_loop(text: str, counts: Sequence[int]) -> bool:
     return False
 
 
-_RUSH = 5
+def _ends_repeating(text: str) -> bool:
+    """Whether the text ends in the middle of saying the same four or more words again."""
+    words = re.findall(r"\w+", text.casefold())
+    return any(
+        words[-3:] == words[-3 - n : -n] for n in range(4, min(_LONGEST_LOOP, len(words) - 3) + 1)
+    )
+
+
+_RUSH = 3
 "Words in a row, with next to no time for any: what Whisper adds after the sound has ended."
 
 
@@ -362,14 +379,12 @@ def _is_stock_phrase(text: str) -> bool:
 
 
 def _is_silent(samples: Samples) -> bool:
-    """No tenth of a second above -70 dBFS: below any microphone's noise, so nothing was said."""
+    """No tenth of a second reaches _SILENCE."""
     frame = SAMPLE_RATE // 10
-    return all(
-        level_dbfs(samples[i : i + frame]) < -70.0 for i in range(0, max(1, len(samples)), frame)
-    )
+    return all(level_dbfs(samples[i : i + frame]) < _SILENCE for i in range(0, len(samples), frame))
 
 
-def _segment(utterance: Utterance, hypothesis: Hypothesis) -> Segment:
+def _segment(utterance: Utterance, hypothesis: Hypothesis, judge: Judge) -> Segment:
     words = tuple(
         Word(w.text, utterance.start + w.start, utterance.start + w.end, w.probability)
         for w in hypothesis.words
@@ -379,45 +394,61 @@ def _segment(utterance: Utterance, hypothesis: Hypothesis) -> Segment:
         avg_logprob=hypothesis.avg_logprob,
         no_speech_prob=hypothesis.no_speech_prob,
         language=hypothesis.language,
-        rejected=rejection(hypothesis, utterance.end - utterance.start),
+        rejected=judge(hypothesis, utterance.end - utterance.start),
     )
 
 
 class Agreement:
     """Which words of a growing utterance will not change any more: LocalAgreement.
 
-    Words on which two consecutive hypotheses agree are committed (LocalAgreement-2, Macháček et
-    al. 2023, "Turning Whisper into Real-Time Transcription System"); here only once they lie
-    behind by `HOLD`, as the last words of cut sound are guesses. The committed words are given to
-    the recogniser as the beginning of the next hypothesis, so that they stay as they are.
+    Words on which consecutive hypotheses agree are committed (Macháček et al. 2023, "Turning
+    Whisper into Real-Time Transcription System"). The hypotheses are made independently of what is
+    committed, and three must agree, each sure of the word and with sound after it: with two, as in
+    the paper, the final text contradicted what stood on the screen in every fifth utterance ("I
+    have it lost weight" for "haven't"), with three in about one of a hundred.
     """
 
-    HOLD: Seconds = 0.5
-    "Sound that must follow a word before it is committed."
+    COUNT = 3
+    "Hypotheses that must agree."
+    HOLD: Seconds = 0.8
+    "Sound that must follow a word: the last words of cut sound are guesses."
+    PROBABILITY = 0.5
+    "Of each word at least, in each of the hypotheses."
 
     def __init__(self) -> None:
         self._committed: list[str] = []
-        self._tentative: list[str] = []
+        self._recent: list[Sequence[Word]] = []
 
     @property
     def committed(self) -> str:
         """The words that will not change."""
         return "".join(self._committed).strip()
 
-    def update(self, words: Sequence[Word], end: Seconds) -> tuple[str, str]:
-        """Take the hypothesis on the sound up to `end`; committed and tentative words.
+    @property
+    def tentative(self) -> str:
+        """The words of the last hypothesis that may still change."""
+        fresh = self._recent[-1][len(self._committed) :] if self._recent else ()
+        return "".join(word.text for word in fresh).strip()
 
-        The words are those of the whole utterance, the committed ones included.
-        """
-        fresh = words[len(self._committed) :]
-        agreed = 0
-        for word, before in zip(fresh, self._tentative, strict=False):
-            if _spoken(word.text) != _spoken(before) or word.end > end - self.HOLD:
+    def update(self, words: Sequence[Word], end: Seconds) -> None:
+        """Take the hypothesis on the utterance's sound up to `end`."""
+        self._recent = [*self._recent, words][-self.COUNT :]
+        if len(self._recent) < self.COUNT or self.settled(words) is None:
+            return
+        for same in islice(zip(*self._recent, strict=False), len(self._committed), None):
+            agreed = len({_spoken(word.text) for word in same}) == 1
+            sure = all(word.probability >= self.PROBABILITY for word in same)
+            if not (agreed and sure and same[-1].end <= end - self.HOLD):
                 break
-            agreed += 1
-        self._committed += [word.text for word in fresh[:agreed]]
-        self._tentative = [word.text for word in fresh[agreed:]]
-        return self.committed, "".join(self._tentative).strip()
+            self._committed.append(same[-1].text)
+
+    def settled(self, words: Sequence[Word]) -> list[Word] | None:
+        """The words with the committed ones as they were shown; None if they say otherwise."""
+        count = len(self._committed)
+        if [_spoken(w.text) for w in words[:count]] != [_spoken(c) for c in self._committed]:
+            return None
+        shown = zip(words, self._committed, strict=False)
+        return [*(replace(word, text=text) for word, text in shown), *words[count:]]
 
 
 def _spoken(word: str) -> str:

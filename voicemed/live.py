@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import accumulate
+from itertools import accumulate, islice
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -676,33 +676,36 @@ class _Scribe:
         return self._partial(item.utterance, segments)
 
     def finals(self, items: list[_Item]) -> list[list[Segment]]:
-        """The segments of each final utterance."""
-        texts: list[list[Segment]] = []
-        waiting = [item.utterance for item in items]
-        while waiting:
-            first = waiting[0]
-            if self._ready is not None and self._ready[0] is first:
-                texts.append(self._ready[1])
-                waiting = waiting[1:]
-            elif self._start == first.start and self._agreement.committed:
-                texts += self._transcribe([first])
-                waiting = waiting[1:]
-            else:
-                texts += self._transcribe(waiting)
-                waiting = []
-            self._ready = None
+        """The segments of each final utterance; the committed words stay as they were shown."""
+        utterances = [item.utterance for item in items]
+        known: list[list[Segment]] = []
+        if self._ready is not None and self._ready[0] is utterances[0]:
+            known = [self._ready[1]]
+        self._ready = None
+        rest = utterances[len(known) :]
+        texts = [*known, *(self._transcribe(rest) if rest else [])]
+        if self._start == utterances[0].start:
+            texts[0] = self._settle(utterances[0], texts[0])
         return texts
 
+    def _settle(self, utterance: Utterance, segments: list[Segment]) -> list[Segment]:
+        if not self._agreement.committed or any(segment.rejected for segment in segments):
+            return segments
+        words = [word for segment in segments for word in segment.words]
+        settled = self._agreement.settled(words)
+        if settled is None:
+            return self._transcribe([utterance], prefix=self._agreement.committed)[0]
+        kept = iter(settled)
+        return [replace(s, words=tuple(islice(kept, len(s.words)))) for s in segments]
+
     def _transcribe(
-        self, utterances: list[Utterance], *, draft: bool = False
+        self, utterances: list[Utterance], *, prefix: str = "", draft: bool = False
     ) -> list[list[Segment]]:
-        """With the committed words as the beginning, where they belong to this utterance."""
-        mine = len(utterances) == 1 and self._start == utterances[0].start
         return self._recognizer.transcribe(
             utterances,
             language=self._language,
             prompt=self._vocabulary,
-            prefix=self._agreement.committed if mine else "",
+            prefix=prefix,
             draft=draft,
         )
 
@@ -710,8 +713,10 @@ class _Scribe:
         if self._start != utterance.start:
             self._start = utterance.start
             self._agreement = Agreement()
-        words = [w for s in segments if not s.rejected for w in s.words]
-        return self._agreement.update(words, utterance.end)
+        if not any(segment.rejected for segment in segments):
+            words = [word for segment in segments for word in segment.words]
+            self._agreement.update(words, utterance.end)
+        return self._agreement.committed, self._agreement.tentative
 
 
 class _Meter:

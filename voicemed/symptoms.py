@@ -258,7 +258,8 @@ class LexicalExtractor:
         words = {token.text for token in sentence.tokens}
         if words & {"i", "ive", "im", "my", "me"}:
             return False
-        if self._open and sentence.reply is not None and not sentence.rising:
+        stated = sentence.tokens[-1].mark == "."  # 'No fever.' without a question before it
+        if sentence.reply is not None and not sentence.rising and (self._open or stated):
             return False
         if sentence.asked:
             return True
