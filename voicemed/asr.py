@@ -52,7 +52,7 @@ class Recognizer(Protocol):
         """Recognise utterances of at most MAX_UTTERANCE seconds, together where that is faster.
 
         language: ISO 639-1 code, or None to detect it for each utterance.
-        prompt: names and terms to favour; never itself part of the result.
+        prompt: names and terms to favour, and what was said before; never part of the result.
         prefix: words that the text of each utterance is known to begin with; they are part of the
             result. (The committed words of a growing utterance, where its final text would
             contradict them.)
@@ -165,7 +165,12 @@ class GuardedRecognizer:
         if draft:
             return hypotheses
         # Without the prompt: it is one of the things that Whisper invents text from.
-        self._decode_again(utterances, hypotheses, doubt, language, prefix, Effort.CAREFUL)
+        said_before = _spoken_words(prompt)
+
+        def judge(hypothesis: Hypothesis, duration: Seconds) -> str:
+            return _echo(hypothesis.text, said_before) or doubt(hypothesis, duration)
+
+        self._decode_again(utterances, hypotheses, judge, language, prefix, Effort.CAREFUL)
         self._decode_again(
             utterances, hypotheses, rejection, language, prefix, Effort.WITHOUT_REPETITION
         )
@@ -237,6 +242,14 @@ def doubt(hypothesis: Hypothesis, duration: Seconds) -> str:
     if has_loop(hypothesis.text, _DOUBTFUL_LOOPS) or _ends_repeating(hypothesis.text):
         return "repetition"
     return rejection(hypothesis, duration)
+
+
+def _echo(text: str, said_before: Sequence[str]) -> str:
+    """Whether the whole text, of at least three words, is a piece of the prompt."""
+    words = _spoken_words(text)
+    starts = range(len(said_before) - len(words) + 1) if len(words) >= 3 else ()
+    echoes = any(list(said_before[i : i + len(words)]) == words for i in starts)
+    return "echo of the prompt" if echoes else ""
 
 
 def rejection(hypothesis: Hypothesis, duration: Seconds) -> str:
@@ -326,7 +339,7 @@ _LONGEST_LOOP = 20
 
 def has_loop(text: str, counts: Sequence[int]) -> bool:
     """Whether an n-gram is said `counts[min(n, len(counts)) - 1]` times without a break."""
-    words = re.findall(r"\w+", text.casefold())
+    words = _spoken_words(text)
     for n in range(1, min(_LONGEST_LOOP, len(words) // 2) + 1):
         needed = n * (counts[min(n, len(counts)) - 1] - 1)
         run = 0
@@ -339,7 +352,7 @@ def has_loop(text: str, counts: Sequence[int]) -> bool:
 
 def _ends_repeating(text: str) -> bool:
     """Whether the text ends in the middle of saying the same four or more words again."""
-    words = re.findall(r"\w+", text.casefold())
+    words = _spoken_words(text)
     return any(
         words[-3:] == words[-3 - n : -n] for n in range(4, min(_LONGEST_LOOP, len(words) - 3) + 1)
     )
@@ -375,7 +388,7 @@ _STOCK_PHRASES = frozenset(
 
 
 def _is_stock_phrase(text: str) -> bool:
-    return " ".join(re.findall(r"\w+", text.casefold())) in _STOCK_PHRASES
+    return " ".join(_spoken_words(text)) in _STOCK_PHRASES
 
 
 def _is_silent(samples: Samples) -> bool:
@@ -449,6 +462,10 @@ class Agreement:
             return None
         shown = zip(words, self._committed, strict=False)
         return [*(replace(word, text=text) for word, text in shown), *words[count:]]
+
+
+def _spoken_words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.casefold())
 
 
 def _spoken(word: str) -> str:

@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import accumulate, islice
+from itertools import accumulate, chain, islice
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -149,6 +149,8 @@ _ADDRESSED: Seconds = 10.0
 "After the wake word alone, or the space key, for so long the next utterance is a request."
 _REVERBERATION: Seconds = 0.3
 "The microphone stays deaf for so long after the assistant's last word."
+_CONTEXT_WORDS = 40
+"Of what was said before, given to the recogniser: an utterance alone is short of context."
 _BATCH = 8
 "Utterances recognised together when there is a backlog."
 
@@ -661,6 +663,7 @@ class _Scribe:
         language = settings.recognition.language
         self._language = None if language == "auto" else language
         self._vocabulary = settings.recognition.vocabulary
+        self._said: deque[str] = deque(maxlen=_CONTEXT_WORDS)
         self._agreement = Agreement()
         self._start: Seconds | None = None  # of the utterance that is growing
         self._ready: tuple[Utterance, list[Segment]] | None = None
@@ -686,6 +689,9 @@ class _Scribe:
         texts = [*known, *(self._transcribe(rest) if rest else [])]
         if self._start == utterances[0].start:
             texts[0] = self._settle(utterances[0], texts[0])
+        for segment in chain.from_iterable(texts):
+            if not segment.rejected:
+                self._said.extend(segment.text.split())
         return texts
 
     def _settle(self, utterance: Utterance, segments: list[Segment]) -> list[Segment]:
@@ -704,7 +710,7 @@ class _Scribe:
         return self._recognizer.transcribe(
             utterances,
             language=self._language,
-            prompt=self._vocabulary,
+            prompt=f"{self._vocabulary} {' '.join(self._said)}".strip(),
             prefix=prefix,
             draft=draft,
         )
