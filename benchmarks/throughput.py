@@ -2,10 +2,11 @@
 
     python benchmarks/throughput.py [--beam 1] [--repeat 1]
 
-Each recording is transcribed by faster-whisper (plain, then batched by 8) and by voicemed, one after
-the other, from the file to the words, with the same weights (Whisper base, int8, all cores).
-voicemed's figure includes word times and findings, faster-whisper's neither. The target is 1.3 times
-the speed of the batched pipeline at a word error rate at most 0.3 points above the better of the two.
+Each recording is transcribed by faster-whisper (plain, then batched by 8) and by voicemed, one
+after the other, from the file to the words, with the same weights (Whisper base, int8, all cores).
+voicemed's figure includes word times and findings, faster-whisper's neither. The target is 1.3
+times the speed of the batched pipeline, at a word error rate at most 0.3 points above the better
+of the two.
 """
 
 from __future__ import annotations

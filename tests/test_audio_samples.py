@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from voicemed.audio import SAMPLE_RATE, level_dbfs, probe, read
-from voicemed.diarization import channels_differ
+from voicemed.diarization import speaker_channels
 from voicemed.vad import create_vad
 
 FOLDER = Path(__file__).parents[1] / "audio_samples"
@@ -102,7 +102,7 @@ def test_each_line_can_be_heard(name: str) -> None:
 
 
 def test_on_the_telephone_each_speaker_has_a_channel() -> None:
-    assert channels_differ(FOLDER / "phone_call.wav")
+    assert speaker_channels(FOLDER / "phone_call.wav") is not None
 
 
 def test_silence_is_silent() -> None:

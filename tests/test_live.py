@@ -94,7 +94,7 @@ def voice() -> Voice:
 
 
 def test_a_conversation_becomes_turns_and_findings(voice: Voice) -> None:
-    stage = Stage(
+    stage: Stage = Stage(
         voice.say("Any fever or chills?", pause=1.0),
         voice.say("No.", pause=1.0),
         voice.say("I have a headache.", pause=1.0),
@@ -110,7 +110,7 @@ def test_a_conversation_becomes_turns_and_findings(voice: Voice) -> None:
 
 
 def test_live_findings_equal_those_of_the_whole(voice: Voice) -> None:
-    stage = Stage(
+    stage: Stage = Stage(
         voice.say("I feel sick. Do you have a cough? No. Actually, yes.", pause=1.0),
         voice.say("assistant did she mention fever", pause=1.0),
         voice.say("If you get chest pain call us.", pause=1.0),
@@ -122,7 +122,7 @@ def test_live_findings_equal_those_of_the_whole(voice: Voice) -> None:
 
 
 def test_findings_are_up_to_date_with_each_turn(voice: Voice) -> None:
-    stage = Stage(
+    stage: Stage = Stage(
         voice.say("I have a cough.", pause=1.0), voice.say("No fever.", pause=1.0), voice=voice
     )
     seen: list[tuple[str, int]] = []
@@ -137,7 +137,7 @@ def test_findings_are_up_to_date_with_each_turn(voice: Voice) -> None:
 
 def test_what_is_not_written_down_is_counted(voice: Voice) -> None:
     click = voice.say("click")[:800]
-    stage = Stage(
+    stage: Stage = Stage(
         voice.say("I have a cough.", pause=1.0),
         click,
         PAUSE,
@@ -150,13 +150,13 @@ def test_what_is_not_written_down_is_counted(voice: Voice) -> None:
 
 
 def test_silence_is_no_turn(voice: Voice) -> None:
-    stage = Stage(silence(60.0), voice=voice).run()
+    stage: Stage = Stage(silence(60.0), voice=voice).run()
     assert stage.texts == []
     assert stage.recognizer.calls == []
 
 
 def test_a_dictated_utterance_is_one_turn_without_findings(voice: Voice) -> None:
-    stage = Stage(
+    stage: Stage = Stage(
         voice.say("Fever. Any cough? Assistant, stop.", pause=1.0), voice=voice, dictation=True
     ).run()
     assert stage.texts == ["Fever. Any cough? Assistant, stop."]
@@ -165,7 +165,7 @@ def test_a_dictated_utterance_is_one_turn_without_findings(voice: Voice) -> None
 
 
 def test_recordings_at_fast_pace_give_no_partial_words(voice: Voice) -> None:
-    stage = Stage(voice.say("one two three", pause=1.0), voice=voice).run()
+    stage: Stage = Stage(voice.say("one two three", pause=1.0), voice=voice).run()
     assert [call.draft for call in stage.recognizer.calls] == [False]
 
 
@@ -173,7 +173,7 @@ def test_recordings_at_fast_pace_give_no_partial_words(voice: Voice) -> None:
 
 
 def test_the_assistant_answers_from_the_encounter(voice: Voice) -> None:
-    stage = Stage(
+    stage: Stage = Stage(
         voice.say("I have a headache.", pause=1.0),
         voice.say("Assistant, did she mention fever?", pause=1.0),
         voice=voice,
@@ -186,12 +186,12 @@ def test_the_assistant_answers_from_the_encounter(voice: Voice) -> None:
 
 
 def test_the_last_request_is_answered_before_the_end(voice: Voice) -> None:
-    stage = Stage(voice.say("Assistant, read back the symptoms."), voice=voice).run()
+    stage: Stage = Stage(voice.say("Assistant, read back the symptoms."), voice=voice).run()
     assert len(stage.synthesizer.said) == 1
 
 
 def test_after_the_wake_word_alone_the_next_utterance_is_the_request(voice: Voice) -> None:
-    stage = Stage(
+    stage: Stage = Stage(
         voice.say("Assistant.", pause=1.0),
         voice.say("did she mention fever", pause=1.0),
         voice.say("did she mention cough", pause=1.0),
@@ -202,14 +202,14 @@ def test_after_the_wake_word_alone_the_next_utterance_is_the_request(voice: Voic
 
 
 def test_the_wake_word_is_forgotten_after_a_while(voice: Voice) -> None:
-    stage = Stage(
+    stage: Stage = Stage(
         voice.say("Assistant.", pause=12.0), voice.say("did she mention fever"), voice=voice
     ).run()
     assert stage.synthesizer.said == []
 
 
 def test_the_space_key_addresses_the_next_utterance(voice: Voice) -> None:
-    stage = Stage(
+    stage: Stage = Stage(
         voice.say("I have a cough.", pause=1.0),
         lambda: stage.loop.address(),
         voice.say("did she mention cough", pause=1.0),
@@ -220,7 +220,7 @@ def test_the_space_key_addresses_the_next_utterance(voice: Voice) -> None:
 
 
 def test_a_request_part_way_through_an_utterance_is_parted_from_it(voice: Voice) -> None:
-    stage = Stage(
+    stage: Stage = Stage(
         voice.say("I have a cough. Assistant, did she mention cough?", pause=1.0), voice=voice
     ).run()
     assert stage.texts == ["I have a cough.", "Assistant, did she mention cough?"]
@@ -230,7 +230,7 @@ def test_a_request_part_way_through_an_utterance_is_parted_from_it(voice: Voice)
 
 def test_stop_silences_the_assistant(voice: Voice) -> None:
     sink = FakeSink(until_stopped=True)
-    stage = Stage(
+    stage: Stage = Stage(
         voice.say("Assistant, read back the symptoms.", pause=1.0),
         lambda: sink.playing.wait(10),
         voice.say("Assistant, stop.", pause=1.0),
@@ -242,7 +242,7 @@ def test_stop_silences_the_assistant(voice: Voice) -> None:
 
 
 def test_repeat_says_the_last_answer_again(voice: Voice) -> None:
-    stage = Stage(
+    stage: Stage = Stage(
         voice.say("Assistant, did she mention fever?", pause=1.0),
         voice.say("Assistant, repeat that.", pause=1.0),
         voice=voice,
@@ -255,7 +255,7 @@ def test_capture_ignores_the_assistants_own_voice(
 ) -> None:
     monkeypatch.setattr(live, "_REVERBERATION", 0.0)
     sink = FakeSink(audible=True, until_stopped=True)
-    stage = Stage(
+    stage: Stage = Stage(
         voice.say("Assistant, did she mention fever?", pause=1.0),
         lambda: sink.playing.wait(10),
         voice.say("not mentioned fever", pause=1.0),
@@ -285,7 +285,7 @@ def test_a_lost_loudspeaker_does_not_end_the_consultation(voice: Voice) -> None:
         ) -> None:
             raise DeviceError("the loudspeaker is gone: plug it in")
 
-    stage = Stage(
+    stage: Stage = Stage(
         voice.say("Assistant, did she mention fever?", pause=1.0),
         voice.say("I have a cough.", pause=1.0),
         voice=voice,
@@ -299,7 +299,7 @@ def test_a_lost_loudspeaker_does_not_end_the_consultation(voice: Voice) -> None:
 
 
 def test_a_lost_microphone_ends_the_utterance_and_is_waited_for(voice: Voice) -> None:
-    stage = Stage(
+    stage: Stage = Stage(
         voice.say("I have a cough"),
         DeviceLost(1.0, "unplugged"),
         DeviceRestored(1.0, "fake microphone 2"),
@@ -313,7 +313,7 @@ def test_a_lost_microphone_ends_the_utterance_and_is_waited_for(voice: Voice) ->
 
 
 def test_a_silent_microphone_is_reported(voice: Voice) -> None:
-    stage = Stage(NothingHeard(3.0), HearingAgain(4.0), voice=voice).run()
+    stage: Stage = Stage(NothingHeard(3.0), HearingAgain(4.0), voice=voice).run()
     assert any("can't hear anything" in warning for warning in stage.warnings)
     assert stage.loop.status.warning == ""
 
@@ -330,7 +330,7 @@ def _fail(*_: object, **__: object) -> Any:
 
 
 def test_a_failing_source_loses_nothing_that_was_captured(voice: Voice) -> None:
-    stage = Stage(voice.say("I have a cough"), _fail, voice=voice)
+    stage: Stage = Stage(voice.say("I have a cough"), _fail, voice=voice)
     with pytest.raises(FailureError):
         stage.run()
     assert stage.texts == ["I have a cough"]
@@ -348,14 +348,14 @@ def test_failing_speech_detection_loses_nothing_that_was_captured(
         return 1.0 if heard < 40 else _fail()
 
     monkeypatch.setattr(FakeVad, "_probability", staticmethod(probability))
-    stage = Stage(voice.say("I have a cough and a fever"), voice=voice)
+    stage: Stage = Stage(voice.say("I have a cough and a fever"), voice=voice)
     with pytest.raises(FailureError):
         stage.run()
     assert " ".join(stage.texts).startswith("I have a cough")
 
 
 def test_failing_recognition_keeps_the_turns_before(voice: Voice) -> None:
-    stage = Stage(
+    stage: Stage = Stage(
         voice.say("I have a cough.", pause=1.0),
         lambda: _await(lambda: bool(stage.loop.encounter.turns)),
         lambda: setattr(stage.recognizer, "error", FailureError()),
@@ -372,7 +372,7 @@ def test_failing_extraction_keeps_the_words(voice: Voice) -> None:
     class Broken:
         update = staticmethod(_fail)
 
-    stage = Stage(
+    stage: Stage = Stage(
         voice.say("I have a cough.", pause=1.0), voice=voice, extractor=Broken, stays_open=True
     )
     with pytest.raises(FailureError):
@@ -381,7 +381,7 @@ def test_failing_extraction_keeps_the_words(voice: Voice) -> None:
 
 
 def test_failing_synthesis_keeps_the_words_after(voice: Voice) -> None:
-    stage = Stage(
+    stage: Stage = Stage(
         voice.say("Assistant, did she mention fever?", pause=1.0),
         voice.say("I have a cough.", pause=1.0),
         voice=voice,
@@ -393,7 +393,7 @@ def test_failing_synthesis_keeps_the_words_after(voice: Voice) -> None:
 
 
 def test_missing_weights_are_said_by_run(voice: Voice) -> None:
-    stage = Stage(voice.say("I have a cough.", pause=1.0), voice=voice, stays_open=True)
+    stage: Stage = Stage(voice.say("I have a cough.", pause=1.0), voice=voice, stays_open=True)
 
     def missing() -> FakeRecognizer:
         raise ModelMissing("whisper-base is missing: voicemed models pull whisper-base")
@@ -404,13 +404,13 @@ def test_missing_weights_are_said_by_run(voice: Voice) -> None:
 
 
 def test_an_exception_of_the_screen_ends_the_loop(voice: Voice) -> None:
-    stage = Stage(voice.say("I have a cough.", pause=1.0), voice=voice, stays_open=True)
+    stage: Stage = Stage(voice.say("I have a cough.", pause=1.0), voice=voice, stays_open=True)
     with pytest.raises(FailureError):
         stage.loop.run(_fail)
 
 
 def test_ctrl_c_in_mid_utterance_drains_to_the_last_word(voice: Voice) -> None:
-    stage = Stage(
+    stage: Stage = Stage(
         voice.say("I have a cough and"),
         lambda: signal.raise_signal(signal.SIGINT),
         voice=voice,
@@ -421,7 +421,7 @@ def test_ctrl_c_in_mid_utterance_drains_to_the_last_word(voice: Voice) -> None:
 
 
 def test_close_in_mid_utterance_drains_to_the_last_word(voice: Voice) -> None:
-    stage = Stage(
+    stage: Stage = Stage(
         voice.say("I have a cough and"),
         lambda: stage.loop.close(),
         voice=voice,
@@ -432,7 +432,7 @@ def test_close_in_mid_utterance_drains_to_the_last_word(voice: Voice) -> None:
 
 
 def test_a_second_ctrl_c_aborts(voice: Voice) -> None:
-    stage = Stage(
+    stage: Stage = Stage(
         voice.say("I have a cough.", pause=1.0),
         lambda: signal.raise_signal(signal.SIGINT),
         voice=voice,

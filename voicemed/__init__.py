@@ -1,3 +1,22 @@
-"""voicemed."""
+"""voicemed: a private voice assistant for doctor consultations.
+
+The path of sound, a module for each stage:
+
+    audio, microphone        a recording, or PortAudio        -> AudioChunk
+    vad, endpointing         probability of speech, silences  -> Utterance
+    asr                      the guard, partial hypotheses    -> Segment
+      whisper_ct2            Whisper on CTranslate2
+      whisper_torch          Whisper on PyTorch, for the GPU
+    diarization              channels, doctor and patient
+    transcript               Word, Turn; txt, json, srt, vtt, md
+    lexicon, assertion,
+    attributes, symptoms     Turn                             -> Finding
+    dialog                   a request and the Encounter      -> Reply
+    tts, playback            text -> AudioChunk               -> loudspeaker or file
+
+Two drivers run it: live (the streaming loop, the only module that starts threads of its own) and
+batch (recordings, decoded on all cores). Around them: encounter, note, config, weights, check, cli,
+ui, errors.
+"""
 
 __version__ = "0.1.0"

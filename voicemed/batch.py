@@ -22,9 +22,9 @@ import numpy as np
 
 from voicemed import __version__
 from voicemed.asr import Recognizer, create_recognizer
-from voicemed.audio import SAMPLE_RATE, Framer, Seconds, probe, read_blocks
+from voicemed.audio import SAMPLE_RATE, AudioChunk, Framer, Seconds, probe, read_blocks
 from voicemed.config import EndpointingSettings, RecognitionSettings, Settings
-from voicemed.diarization import assign_roles, channels_differ, merge
+from voicemed.diarization import assign_roles, merge, speaker_channels
 from voicemed.endpointing import Ended, Endpointer, Utterance
 from voicemed.errors import AudioFileError, OutputError
 from voicemed.symptoms import extract
@@ -44,7 +44,7 @@ FORMATS = tuple(WRITERS)
 
 PACK: Seconds = 16.0
 "Speech decoded at once. Longer costs more than it gains: the encoder's cost grows faster."
-_BATCH = 8
+_BATCH = 4
 "Packs decoded together by one worker on a CPU."
 _GPU_BATCH = 32
 _CUTTING = EndpointingSettings(pre_roll=0.4, pause=0.4, end_silence=0.8, max_utterance=PACK)
@@ -151,7 +151,7 @@ class Transcriber:
         Raises AudioFileError if it cannot be read.
         """
         info = probe(path)
-        apart = info.channels == 2 and channels_differ(path)
+        apart = speaker_channels(path) if info.channels == 2 else None
         channels = (0, 1) if apart else (None,)
         damage: list[str] = []
         dropped: Counter[str] = Counter()
@@ -160,7 +160,12 @@ class Transcriber:
         languages: Counter[str] = Counter()
         for number, channel in enumerate(channels, 1):
             done = seconds
-            speech = _Speech(path, channel, self._vad, damage.append)
+            blocks = (
+                read_blocks(path, on_damage=damage.append)
+                if apart is None or channel is None
+                else apart.read(channel, on_damage=damage.append)
+            )
+            speech = _Speech(blocks, self._vad)
 
             def tell(position: Seconds, done: Seconds = done) -> None:
                 progress(done + position, len(channels) * (info.duration or position))
@@ -220,10 +225,8 @@ class Transcriber:
 class _Speech:
     """The utterances of one channel of a recording, read as they are asked for."""
 
-    def __init__(
-        self, path: Path, channel: int | None, vad: Vad, on_damage: Callable[[str], None]
-    ) -> None:
-        self._blocks = read_blocks(path, channel=channel, on_damage=on_damage)
+    def __init__(self, blocks: Iterator[AudioChunk], vad: Vad) -> None:
+        self._blocks = blocks
         self._vad = vad
         self.duration: Seconds = 0.0
         "Read so far."
@@ -238,7 +241,8 @@ class _Speech:
                 events = endpointer.push(frame.samples, probability(frame.samples))
                 yield from (e.utterance for e in events if isinstance(e, Ended))
         for frame in framer.rest():
-            endpointer.push(frame.samples, 0.0)
+            events = endpointer.push(frame.samples, 0.0)
+            yield from (e.utterance for e in events if isinstance(e, Ended))
         yield from (e.utterance for e in endpointer.flush() if isinstance(e, Ended))
 
 

@@ -84,11 +84,6 @@ def speaker_channels(path: Path) -> SpeakerChannels | None:
     return SpeakerChannels(path, left, right) if apart else None
 
 
-def channels_differ(path: Path) -> bool:
-    """Whether a recording has `speaker_channels`."""
-    return speaker_channels(path) is not None
-
-
 def _levels(path: Path, channel: int) -> _Levels:
     size = round(_FRAME * _RATE)
     powers = []
