@@ -167,7 +167,7 @@ def looped(clip: Samples) -> Noise:
 
     def noise(rng: Generator, count: int) -> Samples:
         start = int(rng.integers(seamless.size))
-        return np.resize(np.roll(seamless, -start), count)
+        return np.asarray(np.resize(np.roll(seamless, -start), count), np.float32)
 
     return noise
 
