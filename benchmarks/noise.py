@@ -186,7 +186,7 @@ def mixed(noises: Sequence[Noise]) -> Noise:
 def at_level(sound: Samples, dbfs: float) -> Samples:
     """The sound at that RMS level; peaks beyond full scale are clipped, as a microphone does."""
     gain = np.float32(10 ** ((dbfs - level_dbfs(sound)) / 20)) if sound.any() else np.float32(0)
-    return np.clip(sound * gain, -1.0, 1.0)
+    return np.asarray(np.clip(sound * gain, -1.0, 1.0), np.float32)
 
 
 def write_noises(noises: dict[str, Noise], folder: Path, duration: Seconds) -> dict[str, Path]:
