@@ -309,3 +309,8 @@ def test_bare_denials_without_speakers_are_statements() -> None:
         "nausea": "absent",
         "vomiting": "absent",
     }
+
+
+def test_sleeping_badly_is_no_denial_of_what_follows() -> None:
+    found = statuses("?: How are you sleeping?", "?: Not well, the pain wakes me up at night.")
+    assert found == {"sleep disturbance": "present", "pain": "present"}
