@@ -47,8 +47,11 @@ PACK: Seconds = 16.0
 _BATCH = 4
 "Packs decoded together by one worker on a CPU."
 _GPU_BATCH = 32
-_CUTTING = EndpointingSettings(pre_roll=0.4, pause=0.4, end_silence=0.8, max_utterance=PACK)
-"Pauses of up to 0.8 s stay: they are punctuation to Whisper."
+_CUTTING = EndpointingSettings(
+    threshold=0.35, pre_roll=0.4, pause=0.4, end_silence=0.8, max_utterance=PACK
+)
+"""Pauses of up to 0.8 s stay: they are punctuation to Whisper. The threshold is lower than in the
+live loop: nobody waits for the end of an utterance, and no quiet speaker is to be missed."""
 _EXTENSIONS = frozenset(
     ".3gp .aac .aif .aiff .amr .au .avi .caf .flac .m4a .m4b .mka .mkv .mov .mp3 .mp4 .mpeg .mpg "
     ".oga .ogg .opus .spx .wav .webm .wma .wmv".split()

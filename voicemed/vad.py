@@ -34,12 +34,18 @@ class Vad(Protocol):
 class SileroVad:
     """Silero VAD v6 (Silero Team, MIT): an LSTM over windows of 32 ms, 0.2 ms each on one core.
 
+    It hears a little noise with the sound: over digital silence between the words, as telephone
+    exchanges and headsets make it, Silero takes whole sentences for nothing. (On one caller of
+    four minutes, the noise and a threshold of 0.35 give 237 words in place of 123.)
+
     Raises EngineError where onnxruntime or the weights are missing.
     """
 
     window = 512
     _CONTEXT = 64
     "Samples of the window before that the network sees again, as in Silero's own streaming."
+    _DITHER = 10 ** (-55 / 20)
+    "RMS of the noise: -55 dBFS, below the speech of any usable recording."
     _BATCH = 2048
     "Windows in one call of the network over a recording: about a minute."
 
@@ -55,11 +61,13 @@ class SileroVad:
         """A function from the next 512 samples to their speech probability."""
         state = _initial_state()
         context = np.zeros(self._CONTEXT, np.float32)
+        noise = np.random.default_rng(0)
 
         def probability(window: Samples) -> float:
             nonlocal state, context
-            probabilities, state = self._run(np.concatenate([context, window])[np.newaxis], state)
-            context = window[-self._CONTEXT :].copy()
+            dithered = self._dithered(window, noise)
+            probabilities, state = self._run(np.concatenate([context, dithered])[np.newaxis], state)
+            context = dithered[-self._CONTEXT :]
             return float(probabilities[0])
 
         return probability
@@ -67,6 +75,8 @@ class SileroVad:
     def probabilities(self, samples: Samples) -> NDArray[np.float32]:
         """The probability of each window of a whole recording; the last is padded with zeros."""
         count = -(-samples.size // self.window)
+        padded = np.pad(samples, (0, count * self.window - samples.size))
+        samples = self._dithered(padded, np.random.default_rng(0))
         batches = []
         state = _initial_state()
         for first in range(0, count, self._BATCH):
@@ -81,6 +91,10 @@ class SileroVad:
             probabilities, state = self._run(np.ascontiguousarray(windows), state)
             batches.append(probabilities)
         return np.concatenate(batches) if batches else np.zeros(0, np.float32)
+
+    def _dithered(self, samples: Samples, noise: np.random.Generator) -> Samples:
+        dither = noise.standard_normal(samples.size, dtype=np.float32)
+        return samples + np.float32(self._DITHER) * dither
 
     def _run(
         self, windows: NDArray[np.float32], state: _State
