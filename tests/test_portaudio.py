@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from virtual_microphone import VirtualMicrophone, missing, virtual_microphone
+from virtual_microphone import VirtualMicrophone, virtual_microphone
 
 from voicemed.audio import SAMPLE_RATE, AudioChunk, Samples, WavWriter
 from voicemed.microphone import (
@@ -22,10 +22,7 @@ from voicemed.microphone import (
     devices,
 )
 
-pytestmark = [
-    pytest.mark.portaudio,
-    pytest.mark.skipif(bool(missing()), reason=missing()),
-]
+pytestmark = pytest.mark.portaudio
 
 
 @pytest.fixture(scope="module")

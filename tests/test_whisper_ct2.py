@@ -88,14 +88,14 @@ def test_reads_the_samples(name: str, ct2_base: CT2Decoder) -> None:
 @pytest.mark.models
 @pytest.mark.shared_data
 @pytest.mark.parametrize("name", ["aishell-BAC009S0724W0121.wav", "asr_example.wav"])
-def test_detects_mandarin_and_writes_it_without_spaces(name: str, ct2_base: CT2Decoder) -> None:
+def test_detects_mandarin_and_writes_it_as_it_is_written(name: str, ct2_base: CT2Decoder) -> None:
     rows = map(json.loads, (SHARED / "audio" / "manifest.jsonl").read_text("utf-8").splitlines())
     text = next(row["text"] for row in rows if row["audio"] == f"mandarin/{name}")
     sound = read(SHARED / "audio" / "mandarin" / name)
     detected, given = (ct2_base.decode([sound], language=code)[0] for code in (None, "zh"))
     assert detected.language == "zh"
     assert detected.text == given.text
-    assert " " not in detected.text.strip()
+    assert detected.text.strip().count(" ") < len(text) / 4  # some between phrases, none per word
     assert len(set(text) & set(detected.text)) >= 0.4 * len(set(text))  # base, and traditional too
     assert len(detected.words) > 5
 
