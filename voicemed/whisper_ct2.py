@@ -32,6 +32,9 @@ _HOP = 160
 "Samples between two frames of the mel spectrogram (10 ms)."
 _FULL_WINDOW = 3000
 "Frames: 30 s."
+_FRAMES_STEP = 100
+"""Windows are multiples of so many frames: the engine keeps kernels and buffers for each length
+that it has seen (about 1 MB), so 1500 lengths would fill memory as a session goes on."""
 _BEAM = MappingProxyType(
     {Effort.DRAFT: 1, Effort.NORMAL: 5, Effort.CAREFUL: 5, Effort.WITHOUT_REPETITION: 5}
 )
@@ -96,7 +99,7 @@ class CT2Decoder:
     def _frames(self, stretches: Sequence[Samples]) -> int:
         longest = max(len(s) for s in stretches)
         frames = (longest + int(self.TAIL * SAMPLE_RATE)) // _HOP
-        return min(_FULL_WINDOW, frames + frames % 2)
+        return min(_FULL_WINDOW, frames + -frames % _FRAMES_STEP)
 
     def _encode(self, stretches: Sequence[Samples], frames: int) -> Any:
         """Encoder output, frames / 2 positions for each stretch."""
