@@ -47,11 +47,11 @@ PACK: Seconds = 16.0
 _BATCH = 4
 "Packs decoded together by one worker on a CPU."
 _GPU_BATCH = 32
-_CUTTING = EndpointingSettings(
-    threshold=0.35, pre_roll=0.4, pause=0.4, end_silence=0.8, max_utterance=PACK
-)
-"""Pauses of up to 0.8 s stay: they are punctuation to Whisper. The threshold is lower than in the
-live loop: nobody waits for the end of an utterance, and no quiet speaker is to be missed."""
+_CUTTING = EndpointingSettings(pre_roll=0.4, pause=0.4, end_silence=0.8, max_utterance=PACK)
+"Pauses of up to 0.8 s stay: they are punctuation to Whisper."
+_TELEPHONE = 8_000
+"Hz; of what a telephone leaves, Silero is sure of less."
+_TELEPHONE_THRESHOLD = 0.35
 _EXTENSIONS = frozenset(
     ".3gp .aac .aif .aiff .amr .au .avi .caf .flac .m4a .m4b .mka .mkv .mov .mp3 .mp4 .mpeg .mpg "
     ".oga .ogg .opus .spx .wav .webm .wma .wmv".split()
@@ -156,6 +156,9 @@ class Transcriber:
         info = probe(path)
         apart = speaker_channels(path) if info.channels == 2 else None
         channels = (0, 1) if apart else (None,)
+        cutting = _CUTTING
+        if info.sample_rate <= _TELEPHONE:
+            cutting = replace(cutting, threshold=_TELEPHONE_THRESHOLD)
         damage: list[str] = []
         dropped: Counter[str] = Counter()
         spoken: list[list[Turn]] = []
@@ -168,7 +171,7 @@ class Transcriber:
                 if apart is None or channel is None
                 else apart.read(channel, on_damage=damage.append)
             )
-            speech = _Speech(blocks, self._vad)
+            speech = _Speech(blocks, self._vad, cutting)
 
             def tell(position: Seconds, done: Seconds = done) -> None:
                 progress(done + position, len(channels) * (info.duration or position))
@@ -228,16 +231,19 @@ class Transcriber:
 class _Speech:
     """The utterances of one channel of a recording, read as they are asked for."""
 
-    def __init__(self, blocks: Iterator[AudioChunk], vad: Vad) -> None:
+    def __init__(
+        self, blocks: Iterator[AudioChunk], vad: Vad, cutting: EndpointingSettings
+    ) -> None:
         self._blocks = blocks
         self._vad = vad
+        self._cutting = cutting
         self.duration: Seconds = 0.0
         "Read so far."
 
     def __iter__(self) -> Iterator[Utterance]:
         probability = self._vad.stream()
         framer = Framer(self._vad.window)
-        endpointer = Endpointer(_CUTTING, self._vad.window, tail=_CUTTING.pause)
+        endpointer = Endpointer(self._cutting, self._vad.window, tail=self._cutting.pause)
         for block in self._blocks:
             self.duration = block.start + len(block.samples) / block.sample_rate
             for frame in framer.frames(block.samples):
