@@ -314,3 +314,10 @@ def test_bare_denials_without_speakers_are_statements() -> None:
 def test_sleeping_badly_is_no_denial_of_what_follows() -> None:
     found = statuses("?: How are you sleeping?", "?: Not well, the pain wakes me up at night.")
     assert found == {"sleep disturbance": "present", "pain": "present"}
+
+
+def test_a_no_that_the_same_sentence_contradicts_is_uncertain() -> None:
+    asked = "D: Have you lost any weight?"
+    assert statuses(asked, "P: No, I have it lost weight.") == {"weight loss": "uncertain"}
+    assert statuses(asked, "P: No, well actually I lost weight.") == {"weight loss": "present"}
+    assert statuses(asked, "P: No, I haven't lost weight.") == {"weight loss": "absent"}

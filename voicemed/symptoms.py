@@ -436,7 +436,15 @@ class LexicalExtractor:
         earlier = self._past_turn == heard.turn.id and sentence.past_tense
         if status is Status.PRESENT and (earlier or (self._reaction and history is None)):
             return Status.PAST
+        if asked and status is Status.PRESENT and self._contradicts_itself(sentence):
+            return Status.UNCERTAIN
         return status
+
+    @staticmethod
+    def _contradicts_itself(sentence: Sentence) -> bool:
+        """'No, I have lost weight': a "haven't" misheard, or a "no" to something else."""
+        turned = sentence.has("terminator") or sentence.has("correction")
+        return sentence.tokens[0].text in {"no", "nope", "nah"} and not turned
 
     def _repeats_advice(self, heard: _Heard, history: _History) -> bool:
         """The patient only says after the doctor what to look out for."""
