@@ -561,7 +561,7 @@ def test_decode_keeps_to_a_prefix(tiny: whisper_torch.TorchDecoder) -> None:
             noises(1.0), language="en", prefix=prefix, prompt="drugs " * 300, effort=effort
         )
         assert hypothesis.text.startswith(prefix.strip())
-        assert hypothesis.tokens < 225
+        assert hypothesis.tokens < 225 + len(prefix.split())
         check_contract(hypothesis, 1.0)
 
 
@@ -738,7 +738,7 @@ def test_decode_goes_on_after_a_prefix(base: whisper_torch.TorchDecoder, jfk: Sa
     (hypothesis,) = base.decode([jfk], language="en", prefix=prefix)
     assert hypothesis.text == f"{prefix} can do for you, ask what you can do for your country."
     assert [word.text for word in hypothesis.words[:2]] == [" And", " so,"]
-    assert hypothesis.tokens == 14
+    assert hypothesis.tokens == 26  # the 12 of the prefix included
     (complete,) = base.decode([jfk], language="en", prefix=ASK_NOT)
     assert (complete.text, complete.tokens) == (ASK_NOT, 0)
 
