@@ -140,9 +140,10 @@ def _run_ours(path: Path, spoken: Sequence[Spoken], waits: Waits, replies: Path)
     shown: set[Seconds] = set()
     asked: list[Seconds] = []
     speaking = False
+    seen = ""
 
     def observe(event: Event) -> None:
-        nonlocal speaking
+        nonlocal speaking, seen
         now = clock.now()
         if isinstance(event, TurnAdded):
             utterance = _utterance_at(spoken, event.turn.start)
@@ -154,11 +155,13 @@ def _run_ours(path: Path, spoken: Sequence[Spoken], waits: Waits, replies: Path)
             if loop.status.speaking and not speaking and asked:
                 waits.reply.append(now - asked.pop(0))
             speaking = loop.status.speaking
-            if loop.status.committed or loop.status.tentative:
+            text = loop.status.committed + loop.status.tentative
+            if text and text != seen:  # what stays of the utterance before is not new
                 utterance = _utterance_at(spoken, now)
-                if utterance.onset not in shown:
+                if utterance.onset <= now and utterance.onset not in shown:
                     shown.add(utterance.onset)
                     waits.first_words.append(now - utterance.onset)
+            seen = text
 
     loop.run(observe)
 

@@ -60,7 +60,7 @@ class EndpointingSettings:
     "Seconds of speech below which a noise is not taken for an utterance."
     pause: Annotated[float, Range(0.05, 5)] = 0.2
     "Seconds of silence after which the final text is worked out, in case that this is the end."
-    end_silence: Annotated[float, Range(0.1, 5)] = 0.5
+    end_silence: Annotated[float, Range(0.1, 5)] = 0.44
     "Seconds of silence that end an utterance."
     max_utterance: Annotated[float, Range(3, 29)] = 15.0
     "Seconds; a longer utterance is cut at its quietest point. At most 29."
