@@ -111,7 +111,10 @@ def test_a_batch_gives_what_each_gives_alone(ct2_base: CT2Decoder, jfk: Samples)
     for one, other in zip(together, alone, strict=True):
         # Some characters of the Mandarin are toss-ups, which fall otherwise beside other lengths.
         assert SequenceMatcher(None, one.text, other.text).ratio() > 0.7
-        assert [w.end for w in one.words] == pytest.approx([w.end for w in other.words], abs=0.3)
+        if one.text == other.text:
+            ends = [w.end for w in other.words]
+            assert [w.end for w in one.words] == pytest.approx(ends, abs=0.3)
+    assert together[0].text == alone[0].text
 
 
 @pytest.mark.models
