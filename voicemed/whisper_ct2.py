@@ -72,7 +72,7 @@ class CT2Decoder:
         effort: Effort = Effort.NORMAL,
     ) -> list[Hypothesis]:
         """See asr.Decoder."""
-        if language not in (None, "en") and language not in self._languages():
+        if language not in (None, "en") and language not in self._whisper.supported_languages:
             raise ConfigError(
                 f"[recognition] language {language!r} is none that {self.name} knows: "
                 "take an ISO 639-1 code such as en, or auto"
@@ -92,9 +92,6 @@ class CT2Decoder:
         except (RuntimeError, MemoryError) as error:
             raise EngineError(f"{self.name}: recognition failed: {error}") from error
         return [hypotheses[i] for i in range(len(batch))]
-
-    def _languages(self) -> frozenset[str]:
-        return frozenset(self._whisper.supported_languages)
 
     def _frames(self, stretches: Sequence[Samples]) -> int:
         longest = max(len(s) for s in stretches)
