@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from types import MappingProxyType
 from typing import Protocol
 
@@ -39,9 +39,18 @@ _OPENING_TURNS = 12
 """Turns in which a parent says that the child is the patient."""
 
 
+class FindingKind(StrEnum):
+    """What a finding is about."""
+
+    SYMPTOM = "symptom"
+    MEDICATION = "medication"
+    ALLERGY = "allergy"
+    MEASUREMENT = "measurement"
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A symptom with its status and the words that say so."""
+    """A symptom (or a drug, an allergy, a measurement), its status and the words that say so."""
 
     concept: Concept
     assertion: Assertion
@@ -50,6 +59,7 @@ class Finding:
     "onset, duration, severity, location, side, character, frequency, aggravating, relieving, ..."
     confidence: float = 1.0
     "0 to 1."
+    kind: FindingKind = FindingKind.SYMPTOM
 
 
 class Extractor(Protocol):
