@@ -36,7 +36,7 @@ from voicemed.endpointing import Utterance
 from voicemed.live import LiveLoop
 from voicemed.microphone import FileSource
 from voicemed.playback import create_sink
-from voicemed.symptoms import create_extractor
+from voicemed.extraction import create_extractor
 from voicemed.transcript import Segment
 from voicemed.vad import create_vad
 

@@ -22,7 +22,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from voicemed.symptoms import Finding, extract
+from voicemed.extraction import extract
+from voicemed.findings import Finding
 from voicemed.transcript import Turn, Word
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"

@@ -25,7 +25,7 @@ from voicemed.encounter import Encounter
 from voicemed.errors import DeviceError, DownloadError, EngineError
 from voicemed.lexicon import Concept
 from voicemed.live import Event, LiveLoop, LiveStatus, Replied, TurnAdded
-from voicemed.symptoms import Finding
+from voicemed.findings import Finding
 from voicemed.transcript import Span, Turn, Word
 
 MakeLoop = Callable[..., "FakeLoop"]

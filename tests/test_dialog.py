@@ -12,7 +12,7 @@ from voicemed.assertion import Assertion, Experiencer, Status
 from voicemed.dialog import addressed_at, request_of, respond
 from voicemed.encounter import Encounter
 from voicemed.lexicon import load_lexicon
-from voicemed.symptoms import Finding
+from voicemed.findings import Finding
 from voicemed.transcript import Span
 
 CONCEPTS = load_lexicon().concepts

@@ -22,7 +22,8 @@ from voicemed.endpointing import Utterance
 from voicemed.errors import DeviceError, ModelMissing
 from voicemed.live import Event, LiveLoop, Replied, TurnAdded
 from voicemed.microphone import DeviceLost, DeviceRestored, HearingAgain, NothingHeard
-from voicemed.symptoms import Extractor, create_extractor, extract
+from voicemed.extraction import create_extractor, extract
+from voicemed.findings import Extractor
 
 SAMPLES = Path(__file__).resolve().parents[1] / "audio_samples"
 PAUSE = silence(1.0)

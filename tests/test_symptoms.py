@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voicemed.assertion import Experiencer, Status
-from voicemed.symptoms import Finding, create_extractor, extract
+from voicemed.extraction import create_extractor, extract
+from voicemed.findings import Finding
 from voicemed.transcript import Turn, Word
 
 ROOT = Path(__file__).parents[1]

@@ -24,7 +24,7 @@ from markdown_it import MarkdownIt
 from voicemed.assertion import Assertion, Experiencer, Status
 from voicemed.errors import OutputError, TranscriptError
 from voicemed.lexicon import Concept
-from voicemed.symptoms import Finding
+from voicemed.findings import Finding
 from voicemed.transcript import (
     SCHEMA,
     WRITERS,

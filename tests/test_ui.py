@@ -26,7 +26,7 @@ from voicemed.batch import BatchProgress
 from voicemed.encounter import Encounter
 from voicemed.lexicon import Concept
 from voicemed.live import Event, LiveLoop, LiveStatus, Replied, StatusChanged, TurnAdded
-from voicemed.symptoms import Finding
+from voicemed.findings import Finding
 from voicemed.transcript import Span, Turn, Word
 
 

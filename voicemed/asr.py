@@ -159,9 +159,12 @@ class GuardedRecognizer:
             return []
         batch = [u.samples for u in utterances]
         effort = Effort.DRAFT if draft else Effort.NORMAL
-        hypotheses = self._decoder.decode(
-            batch, language=language, prompt=prompt, prefix=prefix, effort=effort
-        )
+        hypotheses = [
+            without_soundless_repeats(hypothesis)
+            for hypothesis in self._decoder.decode(
+                batch, language=language, prompt=prompt, prefix=prefix, effort=effort
+            )
+        ]
         if draft:
             return hypotheses
         # Without the prompt: it is one of the things that Whisper invents text from.
@@ -195,7 +198,7 @@ class GuardedRecognizer:
             batch = [utterances[i].samples for i in again]
             better = self._decoder.decode(batch, language=language, prefix=prefix, effort=effort)
             for i, hypothesis in zip(again, better, strict=True):
-                hypotheses[i] = hypothesis
+                hypotheses[i] = without_soundless_repeats(hypothesis)
 
     def _fill_gaps(
         self,
@@ -373,13 +376,61 @@ _RUSH = 3
 "Words in a row, with next to no time for any: what Whisper adds after the sound has ended."
 
 
+def _rushes(words: Sequence[Word]) -> list[tuple[int, int]]:
+    """Runs of words that last 0.05 s at most, as first index and index after the last."""
+    soundless = [word.end - word.start <= 0.05 for word in words]
+    edges = [i for i, _ in enumerate(words) if soundless[i] and not (i and soundless[i - 1])]
+    return [
+        (first, next((i for i in range(first, len(words)) if not soundless[i]), len(words)))
+        for first in edges
+    ]
+
+
 def _longest_rush(words: Sequence[Word]) -> int:
-    """Most words in a row that last 0.05 s at most."""
-    longest = run = 0
-    for word in words:
-        run = run + 1 if word.end - word.start <= 0.05 else 0
-        longest = max(longest, run)
-    return longest
+    return max((end - first for first, end in _rushes(words)), default=0)
+
+
+def without_soundless_repeats(hypothesis: Hypothesis) -> Hypothesis:
+    """The hypothesis without words that have no sound and only say again what came before them.
+
+    A fifth of short utterances are read as "It started last night. It started last night." by a
+    beam that is not to stop early; the second time has no time. What was said twice has sound
+    twice, and stays.
+    """
+    words = list(hypothesis.words)
+    for first, end in reversed(_rushes(words)):
+        if end - first >= _RUSH:
+            start = _repeat_start([_spoken(word.text) for word in words[:end]], first)
+            del words[start:end]
+    if len(words) == len(hypothesis.words):
+        return hypothesis
+    kept = len(words) / len(hypothesis.words)
+    return replace(
+        hypothesis,
+        text="".join(word.text for word in words),
+        words=tuple(words),
+        tokens=round(hypothesis.tokens * kept),
+    )
+
+
+def _repeat_start(words: Sequence[str], first: int) -> int:
+    """Where the repeat begins to which words[first:] belong; len(words) if they repeat nothing.
+
+    Its first words may have got some of the sound of the original's last ones.
+    """
+    end = len(words)
+    for period in range(1, first + 1):
+        if all(words[i] == words[i - period] for i in range(first, end)):
+            start = first
+            longest = -(-(end - first) // period) * period
+            while (
+                start > period
+                and end - start < longest
+                and words[start - 1] == words[start - 1 - period]
+            ):
+                start -= 1
+            return start
+    return end
 
 
 _STOCK_PHRASES = frozenset(

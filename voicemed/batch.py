@@ -27,7 +27,7 @@ from voicemed.config import EndpointingSettings, RecognitionSettings, Settings
 from voicemed.diarization import assign_roles, merge, speaker_channels
 from voicemed.endpointing import Ended, Endpointer, Utterance
 from voicemed.errors import AudioFileError, OutputError
-from voicemed.symptoms import extract
+from voicemed.extraction import extract
 from voicemed.transcript import (
     WRITERS,
     Segment,

@@ -14,7 +14,7 @@ from typing import Literal
 from voicemed.assertion import Experiencer, Status
 from voicemed.encounter import Encounter
 from voicemed.lexicon import Concept, load_lexicon, tokenize
-from voicemed.symptoms import Finding
+from voicemed.findings import Finding
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from voicemed.symptoms import Finding
+from voicemed.findings import Finding
 from voicemed.transcript import Turn
 
 

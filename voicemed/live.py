@@ -44,7 +44,8 @@ from voicemed.microphone import (
     SourceEvent,
 )
 from voicemed.playback import Sink, create_sink
-from voicemed.symptoms import Extractor, Finding, create_extractor
+from voicemed.extraction import create_extractor
+from voicemed.findings import Extractor, Finding
 from voicemed.transcript import Segment, Turn, Word, split_turns
 from voicemed.tts import Synthesizer, create_synthesizer
 from voicemed.vad import Vad, create_vad

@@ -31,7 +31,7 @@ from voicemed.assertion import (
 )
 from voicemed.lexicon import Concept, Kind, Match, Mention, PhraseMatcher, Token
 from voicemed.quantities import Number, numbers, plain, tokens
-from voicemed.symptoms import Extractor, Finding, FindingKind
+from voicemed.findings import Extractor, Finding, FindingKind
 from voicemed.transcript import Span, Turn
 
 LOINC = "http://loinc.org"

@@ -4,18 +4,17 @@
          -> a question waits for its answer; an answer, a statement or a recap becomes evidence
          -> the evidence of each symptom decides its status -> findings
 
-`LexicalExtractor` keeps what the conversation needs to remember: the open questions, what was just
+`SymptomExtractor` keeps what the conversation needs to remember: the open questions, what was just
 answered, whom it is about, and all evidence of each symptom, oldest first. Nothing is forgotten
 when a status changes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 from types import MappingProxyType
-from typing import Protocol
 
 from voicemed.assertion import (
     Act,
@@ -29,6 +28,7 @@ from voicemed.assertion import (
     split,
 )
 from voicemed.attributes import AttributeReader, load_attributes
+from voicemed.findings import Extractor, Finding
 from voicemed.lexicon import Concept, Kind, Lexicon, Mention, Token, load_lexicon, tokenize
 from voicemed.transcript import Span, Turn
 
@@ -39,49 +39,9 @@ _OPENING_TURNS = 12
 """Turns in which a parent says that the child is the patient."""
 
 
-class FindingKind(StrEnum):
-    """What a finding is about."""
-
-    SYMPTOM = "symptom"
-    MEDICATION = "medication"
-    ALLERGY = "allergy"
-    MEASUREMENT = "measurement"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A symptom (or a drug, an allergy, a measurement), its status and the words that say so."""
-
-    concept: Concept
-    assertion: Assertion
-    evidence: tuple[Span, ...]
-    attributes: Mapping[str, str] = field(default_factory=dict)
-    "onset, duration, severity, location, side, character, frequency, aggravating, relieving, ..."
-    confidence: float = 1.0
-    "0 to 1."
-    kind: FindingKind = FindingKind.SYMPTOM
-
-
-class Extractor(Protocol):
-    """Understands a consultation turn by turn; one for each encounter."""
-
-    def update(self, turn: Turn) -> tuple[Finding, ...]:
-        """Take the next turn and return all findings so far, in order of first mention."""
-        ...
-
-
-def create_extractor() -> Extractor:
+def create_symptom_extractor() -> Extractor:
     """A new extractor for one encounter; the lexicon and the rules load once, in about 0.2 s."""
-    return LexicalExtractor(load_lexicon(), load_rules(), load_attributes())
-
-
-def extract(turns: Iterable[Turn]) -> tuple[Finding, ...]:
-    """Findings of a whole consultation: by construction what the live loop would have shown."""
-    extractor = create_extractor()
-    findings: tuple[Finding, ...] = ()
-    for turn in turns:
-        findings = extractor.update(turn)
-    return findings
+    return SymptomExtractor(load_lexicon(), load_rules(), load_attributes())
 
 
 class Strength(IntEnum):
@@ -215,7 +175,7 @@ class _Heard:
         return self.span(self.sentence.tokens[mention.first : mention.last + 1])
 
 
-class LexicalExtractor:
+class SymptomExtractor:
     """Findings by lexicon and rules, across turns. Not safe for use from several threads."""
 
     def __init__(self, lexicon: Lexicon, rules: Rules, attributes: AttributeReader) -> None:

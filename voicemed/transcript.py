@@ -26,7 +26,7 @@ from voicemed.audio import Seconds
 from voicemed.errors import OutputError, TranscriptError
 
 if TYPE_CHECKING:
-    from voicemed.symptoms import Finding
+    from voicemed.findings import Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -480,7 +480,7 @@ def _finding_from_json(data: _Json, lengths: Mapping[int, int]) -> Finding:
     # Here, as these modules are built upon this one.
     from voicemed.assertion import Assertion, Experiencer, Status
     from voicemed.lexicon import Concept
-    from voicemed.symptoms import Finding
+    from voicemed.findings import Finding
 
     spans = []
     for place in data["evidence"].items():

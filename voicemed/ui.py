@@ -39,7 +39,7 @@ from voicemed.assertion import Experiencer, Status
 from voicemed.audio import SILENCE_DBFS, Seconds
 from voicemed.encounter import Encounter
 from voicemed.live import Event, LiveLoop, LiveStatus, Replied, StatusChanged, TurnAdded
-from voicemed.symptoms import Finding
+from voicemed.findings import Finding
 from voicemed.transcript import Turn
 
 if TYPE_CHECKING:

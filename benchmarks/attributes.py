@@ -1,0 +1,109 @@
+"""Scores the attributes of symptoms against the development gold.
+
+    python benchmarks/attributes.py [--data DIR] [--show ATTRIBUTE]
+
+Runs over the reference transcripts of PriMock57 and of the OSCE recordings, as they are and in
+upper case without punctuation. Only symptoms that both the gold and the extractor report as the
+patient's present ones count, so that this measures the attributes and not the symptoms. A value is
+right where its words and the gold's overlap with an F1 of at least 0.5; numbers in words count as
+their digits, and articles, possessives and the annotators' brackets do not count. The gold is near
+the speakers' words and not exhaustive, and has no row for radiation. Prints a Markdown table, of
+each attribute precision and recall with the number of values in the prediction and in the gold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from symptoms import SCORED, SHARED, VARIANTS, as_row, load, read_turns
+
+from voicemed.lexicon import tokenize
+from voicemed.quantities import numbers, plain
+from voicemed.extraction import extract
+
+NAMES = (
+    "onset", "duration", "frequency", "severity", "character", "location", "side", "radiation",
+    "aggravating", "relieving", "trend", "amount",
+)  # fmt: skip
+IGNORED = frozenset("a an the my your his her their its of".split())
+Pair = tuple[str, str, str, str, str]
+"Consultation, symptom, attribute, the value of the gold and ours; empty where there is none."
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=SHARED / "data")
+    parser.add_argument("--show", default="", help="print the values of this attribute")
+    args = parser.parse_args()
+    texts = ("as written", "upper case, no punctuation")
+    found = {text: list(pairs(args.data, text)) for text in texts}
+    if args.show:
+        for consultation, symptom, name, gold, ours in found[texts[0]]:
+            if name == args.show:
+                sign = "=" if matches(gold, ours) else " "
+                print(f"{sign} {consultation} {symptom}: {gold or '-'} | {ours or '-'}")
+        return
+    print("| attribute | " + " | ".join(f"{text}: P | R" for text in texts) + " |")
+    print("|---|" + "---|" * 2 * len(texts))
+    for name in (*NAMES, ""):
+        print(f"| {name or 'all'} | " + " | ".join(cells(found[text], name) for text in texts) + " |")
+
+
+def cells(found: list[Pair], name: str) -> str:
+    """Precision and recall of an attribute, or of all."""
+    count: Counter[str] = Counter()
+    for _, _, attribute, gold, ours in found:
+        if name in ("", attribute):
+            count["gold"] += gold != ""
+            count["ours"] += ours != ""
+            count["right"] += matches(gold, ours)
+    precision = f"{count['right'] / count['ours']:.2f}" if count["ours"] else "-"
+    recall = f"{count['right'] / count['gold']:.2f}" if count["gold"] else "-"
+    return f"{precision} ({count['ours']}) | {recall} ({count['gold']})"
+
+
+def pairs(data: Path, text: str) -> Iterator[Pair]:
+    """The attributes of the symptoms that gold and extractor agree on."""
+    for folder in (data / "primock57", data / "osce"):
+        for path in sorted((folder / "gold").glob("*.jsonl")):
+            said = list(read_turns(folder, path.stem, VARIANTS[text]))
+            ours = present(map(as_row, extract(said)))
+            for symptom, gold in present(load(path)).items():
+                for name in NAMES:
+                    values = gold.get(name, ""), ours.get(symptom, {}).get(name, "")
+                    if symptom in ours and any(values):
+                        yield (path.stem, symptom, name, *values)
+
+
+def present(rows: Iterator[Mapping[str, object]] | list[dict[str, object]]) -> dict[str, dict]:
+    return {
+        row["symptom"]: row["attrs"]
+        for row in rows
+        if (row["status"], row["experiencer"]) in SCORED and row["status"] == "present"
+    }
+
+
+def matches(gold: str, ours: str) -> bool:
+    """Whether the words of two values overlap with an F1 of at least 0.5."""
+    left, right = words(gold), words(ours)
+    shared = (left & right).total()
+    return shared > 0 and 2 * shared / (left.total() + right.total()) >= 0.5
+
+
+def words(value: str) -> Counter[str]:
+    """The words of a value that count."""
+    tokens = tokenize(re.sub(r"\([^)]*\)", " ", value).replace("/", " out of ").split())
+    texts = {at: token.stem for at, token in enumerate(tokens)}
+    for number in numbers(tokens):
+        for at in range(number.first, number.last + 1):
+            texts.pop(at)
+        texts[number.first] = plain(number.value)
+    return Counter(text for text in texts.values() if text not in IGNORED)
+
+
+if __name__ == "__main__":
+    main()
