@@ -21,9 +21,9 @@ from pathlib import Path
 
 from symptoms import SCORED, SHARED, VARIANTS, as_row, load, read_turns
 
+from voicemed.extraction import extract
 from voicemed.lexicon import tokenize
 from voicemed.quantities import numbers, plain
-from voicemed.extraction import extract
 
 NAMES = (
     "onset", "duration", "frequency", "severity", "character", "location", "side", "radiation",
@@ -50,7 +50,9 @@ def main() -> None:
     print("| attribute | " + " | ".join(f"{text}: P | R" for text in texts) + " |")
     print("|---|" + "---|" * 2 * len(texts))
     for name in (*NAMES, ""):
-        print(f"| {name or 'all'} | " + " | ".join(cells(found[text], name) for text in texts) + " |")
+        print(
+            f"| {name or 'all'} | " + " | ".join(cells(found[text], name) for text in texts) + " |"
+        )
 
 
 def cells(found: list[Pair], name: str) -> str:

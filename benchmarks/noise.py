@@ -33,10 +33,10 @@ from voicemed.audio import SAMPLE_RATE, Samples, Seconds, WavWriter, level_dbfs,
 from voicemed.batch import Transcriber
 from voicemed.config import EndpointingSettings, Settings
 from voicemed.endpointing import Utterance
+from voicemed.extraction import create_extractor
 from voicemed.live import LiveLoop
 from voicemed.microphone import FileSource
 from voicemed.playback import create_sink
-from voicemed.extraction import create_extractor
 from voicemed.transcript import Segment
 from voicemed.vad import create_vad
 

@@ -22,6 +22,7 @@ from voicemed.asr import (
     create_recognizer,
     doubt,
     rejection,
+    without_soundless_repeats,
     wordless,
 )
 from voicemed.audio import SAMPLE_RATE, Samples, Seconds
@@ -126,6 +127,59 @@ def test_words_without_any_time_are_doubtful() -> None:
     assert doubt(rushed, 5.0) == "words without sound"
     assert rejection(rushed, 5.0) == ""
     assert doubt(hypothesis("So we", word=0.02), 5.0) == ""
+
+
+def test_a_repeat_without_sound_is_taken_away_without_a_second_decode() -> None:
+    said, again = hypothesis("It started last night."), "It started last night."
+    late = hypothesis(again, start=1.2, word=0.0)
+    doubled = replace(said, text=said.text + late.text, words=said.words + late.words, tokens=10)
+    decoder = FakeDecoder(doubled)
+    ((segment,),) = transcribe(decoder, utterance(tone(1.5)))
+    assert segment.text == "It started last night."
+    assert efforts(decoder) == [Effort.NORMAL]
+
+
+def test_a_repeat_whose_first_word_took_sound_goes_as_a_whole() -> None:
+    sentence = ("It", "started", "last", "night.")
+    words = [(text, 0.3) for text in sentence]
+    words += [("It", 0.2), ("started", 0.0), ("last", 0.0), ("night.", 0.0)]
+    ends = np.cumsum([duration for _, duration in words])
+    timed = tuple(
+        Word(f" {text}", float(end) - duration, float(end), 0.9)
+        for (text, duration), end in zip(words, ends, strict=True)
+    )
+    looped = Hypothesis("".join(w.text for w in timed), timed, 9, -0.2, 0.01, "en")
+    assert without_soundless_repeats(looped).text == " It started last night."
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [("No", 0.3), ("fever", 0.3), ("no", 0.3), ("fever", 0.3)],  # said twice
+        [("No", 0.3), ("fever", 0.3), ("and", 0.0), ("a", 0.0), ("cough", 0.0)],  # something new
+        [("No", 0.3), ("fever", 0.3), ("no", 0.0), ("fever", 0.0)],  # too short to be sure
+    ],
+    ids=["with sound", "new words", "two words"],
+)
+def test_other_words_stay(words: list[tuple[str, Seconds]]) -> None:
+    timed, at = [], 0.0
+    for text, duration in words:
+        timed.append(Word(f" {text}", at, at + duration, 0.9))
+        at += duration
+    said = Hypothesis("".join(w.text for w in timed), tuple(timed), 6, -0.2, 0.01, "en")
+    assert without_soundless_repeats(said) is said
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), max_size=12))
+def test_words_with_sound_of_their_own_are_never_taken_away(words: list[tuple[str, bool]]) -> None:
+    timed, at = [], 0.0
+    for text, sounds in words:
+        timed.append(Word(f" {text}", at, at + 0.3 * sounds, 0.9))
+        at += 0.3 * sounds
+    said = Hypothesis("".join(w.text for w in timed), tuple(timed), len(timed), -0.2, 0.01, "en")
+    kept = without_soundless_repeats(said)
+    assert {w.text for w in kept.words} == {w.text for w in timed}
+    assert [w for w in timed if w in kept.words] == list(kept.words)
 
 
 @given(st.text(), st.floats(0.1, 30))

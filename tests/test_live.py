@@ -20,10 +20,10 @@ from voicemed.audio import AudioChunk, Samples
 from voicemed.config import Settings
 from voicemed.endpointing import Utterance
 from voicemed.errors import DeviceError, ModelMissing
-from voicemed.live import Event, LiveLoop, Replied, TurnAdded
-from voicemed.microphone import DeviceLost, DeviceRestored, HearingAgain, NothingHeard
 from voicemed.extraction import create_extractor, extract
 from voicemed.findings import Extractor
+from voicemed.live import Event, LiveLoop, Replied, TurnAdded
+from voicemed.microphone import DeviceLost, DeviceRestored, HearingAgain, NothingHeard
 
 SAMPLES = Path(__file__).resolve().parents[1] / "audio_samples"
 PAUSE = silence(1.0)

@@ -33,6 +33,8 @@ from voicemed.config import Settings
 from voicemed.encounter import Encounter
 from voicemed.endpointing import Discarded, Ended, Endpointer, EndpointEvent, Paused, Utterance
 from voicemed.errors import AudioError
+from voicemed.extraction import create_extractor
+from voicemed.findings import Extractor, Finding
 from voicemed.microphone import (
     DeviceLost,
     DeviceRestored,
@@ -44,8 +46,6 @@ from voicemed.microphone import (
     SourceEvent,
 )
 from voicemed.playback import Sink, create_sink
-from voicemed.extraction import create_extractor
-from voicemed.findings import Extractor, Finding
 from voicemed.transcript import Segment, Turn, Word, split_turns
 from voicemed.tts import Synthesizer, create_synthesizer
 from voicemed.vad import Vad, create_vad

@@ -29,9 +29,9 @@ from voicemed.assertion import (
     load_rules,
     split,
 )
+from voicemed.findings import Extractor, Finding, FindingKind
 from voicemed.lexicon import Concept, Kind, Match, Mention, PhraseMatcher, Token
 from voicemed.quantities import Number, numbers, plain, tokens
-from voicemed.findings import Extractor, Finding, FindingKind
 from voicemed.transcript import Span, Turn
 
 LOINC = "http://loinc.org"

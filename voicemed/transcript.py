@@ -479,8 +479,8 @@ def _turn_from_json(data: _Json) -> Turn:
 def _finding_from_json(data: _Json, lengths: Mapping[int, int]) -> Finding:
     # Here, as these modules are built upon this one.
     from voicemed.assertion import Assertion, Experiencer, Status
-    from voicemed.lexicon import Concept
     from voicemed.findings import Finding
+    from voicemed.lexicon import Concept
 
     spans = []
     for place in data["evidence"].items():

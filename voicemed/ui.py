@@ -38,8 +38,8 @@ from rich.text import Text
 from voicemed.assertion import Experiencer, Status
 from voicemed.audio import SILENCE_DBFS, Seconds
 from voicemed.encounter import Encounter
-from voicemed.live import Event, LiveLoop, LiveStatus, Replied, StatusChanged, TurnAdded
 from voicemed.findings import Finding
+from voicemed.live import Event, LiveLoop, LiveStatus, Replied, StatusChanged, TurnAdded
 from voicemed.transcript import Turn
 
 if TYPE_CHECKING:
