@@ -84,6 +84,10 @@ class _Evidence:
     confidence: float
     resolved: bool = False
     "A denial of now only ('no longer'), which leaves the current episode standing."
+    signs: frozenset[str] = frozenset()
+    "What the classifier should know of it: who said it, how, with which cues."
+    text: str = ""
+    "The words it rests on, the question's first."
 
 
 @dataclass(slots=True)
@@ -93,6 +97,8 @@ class _History:
     concept: Concept
     experiencer: Experiencer
     evidence: list[_Evidence] = field(default_factory=list)
+    unanswered: list[_Evidence] = field(default_factory=list)
+    "Questions to which no reply was understood; their status says nothing."
     attributes: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -153,6 +159,8 @@ class _Question:
     "Asked in the negative ('you haven't had a fever?'), so that yes and no both deny."
     kind: Kind
     past: bool
+    signs: frozenset[str]
+    text: str
     diverted: bool = False
     "Another question followed at once, to which a 'yes' belongs."
 
@@ -185,6 +193,8 @@ class SymptomExtractor:
         self._histories: dict[tuple[Concept, Experiencer], _History] = {}
         self._open: list[_Question] = []
         self._heard_since_open = 0
+        self._said_since_open: list[str] = []
+        self._spans_since_open: list[Span] = []
         self._answered: list[_Question] = []
         self._hummed = False
         self._topic: _History | None = None
@@ -201,7 +211,12 @@ class SymptomExtractor:
         if not turn.to_assistant:
             self._turns += 1
             self._hear(turn)
-        return tuple(f for history in self._histories.values() for f in history.findings())
+        return tuple(
+            finding
+            for history in self._histories.values()
+            if history.evidence
+            for finding in history.findings()
+        )
 
     def _hear(self, turn: Turn) -> None:
         tokens = tokenize(word.text for word in turn.words)
@@ -216,6 +231,9 @@ class SymptomExtractor:
             if doctor:
                 self._hear_doctor(heard)
             else:
+                if self._open:
+                    self._said_since_open.append(_text(sentence))
+                    self._spans_since_open.append(heard.span(sentence.tokens))
                 self._hear_patient(heard)
                 replied = True
         self._heard_since_open += replied
@@ -250,7 +268,8 @@ class SymptomExtractor:
             self._reaction and sentence.has("reaction_follow")
         )
         if self._heard_since_open and (sentence.mentions or self._heard_since_open >= 2):
-            self._open.clear()
+            self._give_up(self._open)
+            self._open = []
         self._asked_attribute = self._attributes.asked(sentence.tokens)
         if sentence.act is Act.OPEN:
             self._presuppose(heard)
@@ -264,6 +283,7 @@ class SymptomExtractor:
         sentence = heard.sentence
         if not self._open:
             self._heard_since_open = 0
+            self._said_since_open, self._spans_since_open = [], []
         for mention in sentence.mentions:
             if sentence.has("anything_else", before=mention.first):
                 continue
@@ -283,6 +303,8 @@ class SymptomExtractor:
                 sentence.negated(mention),
                 mention.kind,
                 sentence.has("past"),
+                _signs("asked", heard, mention),
+                _text(sentence),
             )
             self._open.append(question)
         self._heard_since_open = 0
@@ -418,6 +440,8 @@ class SymptomExtractor:
 
     def _repeats_advice(self, heard: _Heard, history: _History) -> bool:
         """The patient only says after the doctor what to look out for."""
+        if not history.evidence:
+            return False
         last = history.evidence[-1]
         advice = last.assertion.status is Status.HYPOTHETICAL
         recent = heard.turn.id - last.spans[-1].turn <= 2
@@ -442,7 +466,8 @@ class SymptomExtractor:
         partial = any(question.concept in told for question in questions)
         self._open = [question for question in questions if question.concept not in told]
         if partial and reply not in (Reply.NO, Reply.UNSURE):
-            self._open.clear()  # 'Yes, the chills': of the rest nothing was said
+            self._give_up(self._open)  # 'Yes, the chills': of the rest nothing was said
+            self._open = []
             return
         if reply is Reply.DETAIL and len(self._open) > 1:
             return
@@ -461,6 +486,9 @@ class SymptomExtractor:
                 strength,
                 (question.span, heard.span(tokens)),
                 _CONFIDENCE[strength] * heard.certainty,
+                signs=question.signs
+                | _reply_signs(reply, heard.sentence, len(self._open), self._heard_since_open),
+                text=f"{question.text} / {_text(heard.sentence)}",
             )
             history = self._history(question.concept, question.experiencer)
             history.evidence.append(said)
@@ -484,6 +512,21 @@ class SymptomExtractor:
             return
         self._open, self._answered = self._answered, []
         self._answer(reply, heard, Strength.STATED)
+
+    def _give_up(self, questions: Sequence[_Question]) -> None:
+        """Remember what was asked but not answered, as far as it was understood."""
+        for question in questions:
+            said = " ".join(self._said_since_open)
+            unanswered = _Evidence(
+                Assertion(Status.HYPOTHETICAL, question.experiencer),
+                Strength.WEAK,
+                (question.span, *self._spans_since_open),
+                _CONFIDENCE[Strength.WEAK],
+                signs=question.signs | {"unanswered"},
+                text=f"{question.text} / {said}",
+            )
+            history = self._history(question.concept, question.experiencer)
+            history.unanswered.append(unanswered)
 
     # What both share
 
@@ -532,6 +575,8 @@ class SymptomExtractor:
             (heard.mention_span(mention),),
             _CONFIDENCE[strength] * heard.certainty,
             heard.sentence.has("resolved"),
+            _signs(_SOURCES[strength], heard, mention),
+            _text(heard.sentence),
         )
         self._history(concept, person).evidence.append(evidence)
 
@@ -557,6 +602,55 @@ def _answered_status(question: _Question, reply: Reply) -> Status | None:
     if reply in (Reply.NO, Reply.GOOD) or question.denied:
         return Status.ABSENT
     return Status.PAST if question.past else Status.PRESENT
+
+
+_SOURCES = MappingProxyType(
+    {Strength.WEAK: "recap", Strength.ANSWERED: "answer", Strength.STATED: "told"}
+)
+
+
+def _signs(source: str, heard: _Heard, mention: Mention) -> frozenset[str]:
+    """What of a sentence may decide whether its mention is to be believed."""
+    sentence = heard.sentence
+    signs = {
+        source,
+        f"kind {mention.kind}",
+        f"act {sentence.act}",
+        f"weight {min(mention.weight, 4)}",
+        f"length {min(len(sentence.tokens) // 6, 4)}",
+        f"speaker {_role(heard.turn.speaker)}",
+    }
+    signs |= {f"cue {label}" for label, places in sentence.cues.items() if places}
+    signs |= {
+        f"cue {label} before"
+        for label, places in sentence.cues.items()
+        if any(0 <= mention.first - last <= 6 for _, last in places)
+    }
+    if sentence.reply is not None:
+        signs.add(f"{source} opens with {sentence.reply}")
+    if sentence.definite(mention):
+        signs.add("definite")
+    if sentence.past_tense:
+        signs.add("past tense")
+    return frozenset(f"{source}: {sign}" for sign in signs)
+
+
+def _reply_signs(reply: Reply, sentence: Sentence, asked: int, late: int) -> frozenset[str]:
+    """The same of an answer."""
+    return frozenset(
+        {
+            f"reply {reply}",
+            f"reply of {min(len(sentence.tokens) // 4, 4)}",
+            f"reply to {min(asked, 4)}",
+            f"reply late {min(late, 2)}",
+            f"reply plain {sentence.plain}",
+        }
+    )
+
+
+def _text(sentence: Sentence) -> str:
+    """Its words, without the fillers."""
+    return " ".join(token.text + token.mark for token in sentence.tokens)
 
 
 def _role(speaker: str) -> str | None:
