@@ -519,7 +519,7 @@ def test_the_text_of_a_pause_is_not_used_if_speech_went_on(voice: Voice) -> None
 
 
 def test_final_utterances_come_before_growing_ones() -> None:
-    work = live._Work()
+    work = live._Work(4)
     said = utterance(np.zeros(8000, np.float32))
     work.offer(said, 0.5)
     work.add(live._Item(said, final=True))
@@ -531,6 +531,18 @@ def test_final_utterances_come_before_growing_ones() -> None:
     assert second.paused
     work.close()
     assert work.take() is None
+
+
+def test_a_recording_waits_while_enough_utterances_are_waiting() -> None:
+    work = live._Work(1)
+    item = live._Item(utterance(np.zeros(8000, np.float32)), final=True)
+    work.add(item)
+    second = threading.Thread(target=work.add, args=(item,), daemon=True)
+    second.start()
+    assert work.take() is item  # makes room
+    second.join(timeout=10)
+    assert not second.is_alive()
+    assert work.take() is item
 
 
 # --- with the real engines -----------------------------------------------------------------------

@@ -150,6 +150,10 @@ _ADDRESSED: Seconds = 10.0
 "After the wake word alone, or the space key, for so long the next utterance is a request."
 _REVERBERATION: Seconds = 0.3
 "The microphone stays deaf for so long after the assistant's last word."
+_PATIENCE = 64
+"Utterances of a microphone that may wait to be recognised; then its own queue fills."
+_AHEAD = 4
+"The same of a recording that is read as fast as it can be: more would only fill memory."
 _CONTEXT_WORDS = 40
 "Of what was said before, given to the recogniser: an utterance alone is short of context."
 
@@ -188,7 +192,7 @@ class LiveLoop:
         self._interactive = interactive
 
         self._messages: queue.Queue[_Message] = queue.Queue(maxsize=1024)
-        self._work = _Work()
+        self._work = _Work(_PATIENCE if source.paced else _AHEAD)
         self._replies: queue.Queue[str | None] = queue.Queue(maxsize=16)
         self._addressed_at: Seconds | None = None  # written by main and recognition, atomically
         self._turns_heard = 0
@@ -591,10 +595,9 @@ class _Item:
 class _Work:
     """What recognition has to do next: final utterances first, then pauses, then growing ones."""
 
-    _CAPACITY = 64
-    "Final utterances that wait at most; a file waits with them, a microphone's queue fills."
-
-    def __init__(self) -> None:
+    def __init__(self, capacity: int) -> None:
+        """capacity: final utterances that wait at most."""
+        self._capacity = capacity
         self._changed = threading.Condition()
         self._finals: deque[_Item] = deque()
         self._paused: _Item | None = None
@@ -611,7 +614,7 @@ class _Work:
                 self._paused = item
             else:
                 self._paused = None
-                while len(self._finals) >= self._CAPACITY and not self._closed:
+                while len(self._finals) >= self._capacity and not self._closed:
                     self._changed.wait()
                 self._finals.append(item)
             self._changed.notify_all()

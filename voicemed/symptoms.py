@@ -28,7 +28,8 @@ from voicemed.assertion import (
     split,
 )
 from voicemed.attributes import AttributeReader, load_attributes
-from voicemed.findings import Extractor, Finding
+from voicemed.classifier import Candidate, Piece
+from voicemed.findings import Finding
 from voicemed.lexicon import Concept, Kind, Lexicon, Mention, Token, load_lexicon, tokenize
 from voicemed.transcript import Span, Turn
 
@@ -39,7 +40,7 @@ _OPENING_TURNS = 12
 """Turns in which a parent says that the child is the patient."""
 
 
-def create_symptom_extractor() -> Extractor:
+def create_symptom_extractor() -> SymptomExtractor:
     """A new extractor for one encounter; the lexicon and the rules load once, in about 0.2 s."""
     return SymptomExtractor(load_lexicon(), load_rules(), load_attributes())
 
@@ -104,18 +105,20 @@ class _History:
     @property
     def status(self) -> Status | None:
         """The final, clearest one for the time of the visit; None if only past or hypothetical."""
-        decisive = self._decisive()
+        decisive = self.decisive
         return decisive.assertion.status if decisive else None
 
     def findings(self) -> list[Finding]:
         """The current status, and beside it a past one; a hypothetical only if there is neither."""
-        decisive = self._decisive()
+        decisive = self.decisive
         kinds = [decisive.assertion.status] if decisive else []
         if any(one.assertion.status is Status.PAST for one in self.evidence):
             kinds.append(Status.PAST)
         return [self._finding(status) for status in kinds or [Status.HYPOTHETICAL]]
 
-    def _decisive(self) -> _Evidence | None:
+    @property
+    def decisive(self) -> _Evidence | None:
+        """The evidence that settles the status for the time of the visit."""
         current: _Evidence | None = None
         for one in self.evidence:
             if one.assertion.status in (Status.PAST, Status.HYPOTHETICAL):
@@ -217,6 +220,13 @@ class SymptomExtractor:
             if history.evidence
             for finding in history.findings()
         )
+
+    def candidates(self) -> list[Candidate]:
+        """All that has been said of each symptom so far, whatever the rules make of it."""
+        people: dict[Concept, list[_History]] = {}
+        for history in self._histories.values():
+            people.setdefault(history.concept, []).append(history)
+        return [_candidate(concept, histories) for concept, histories in people.items()]
 
     def _hear(self, turn: Turn) -> None:
         tokens = tokenize(word.text for word in turn.words)
@@ -602,6 +612,28 @@ def _answered_status(question: _Question, reply: Reply) -> Status | None:
     if reply in (Reply.NO, Reply.GOOD) or question.denied:
         return Status.ABSENT
     return Status.PAST if question.past else Status.PRESENT
+
+
+def _candidate(concept: Concept, histories: Sequence[_History]) -> Candidate:
+    """What was said of a symptom, of the patient and of others."""
+    decisive: Piece | None = None
+    pieces: list[Piece] = []
+    for history in histories:
+        other = "other" if history.experiencer is Experiencer.OTHER else ""
+        current = history.decisive if not other else None
+        for one in history.evidence:
+            piece = _piece(one, other or one.assertion.status.value)
+            pieces.append(piece)
+            if one is current:
+                decisive = piece
+        pieces += [_piece(one, other or "asked") for one in history.unanswered]
+    return Candidate(concept, tuple(pieces), decisive)
+
+
+def _piece(evidence: _Evidence, status: str) -> Piece:
+    return Piece(
+        status, evidence.strength.name.lower(), evidence.signs, evidence.text, evidence.spans
+    )
 
 
 _SOURCES = MappingProxyType(
