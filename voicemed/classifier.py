@@ -143,9 +143,15 @@ class Heads:
         """Write them as .safetensors; nothing in such a file is ever executed."""
         from safetensors.numpy import save_file
 
-        about = {**self.about, "format": FORMAT, "threshold": repr(self.threshold)}
-        about["features"] = json.dumps(sorted(self.names, key=self.names.__getitem__))
-        save_file({"weights": self.weights, "bias": self.bias}, path, metadata=about)
+        about = {
+            **self.about,
+            "threshold": repr(self.threshold),
+            "features": json.dumps(sorted(self.names, key=self.names.__getitem__)),
+        }
+        # As one entry: the library writes several in any order, and the same heads are to be the
+        # same file.
+        described = {FORMAT: json.dumps(about, sort_keys=True)}
+        save_file({"weights": self.weights, "bias": self.bias}, path, metadata=described)
 
 
 def load_heads(path: Path) -> Heads:
@@ -154,10 +160,11 @@ def load_heads(path: Path) -> Heads:
 
     try:
         with safe_open(path, framework="numpy") as file:
-            about = dict(file.metadata() or {})
+            described = (file.metadata() or {}).get(FORMAT)
             weights, bias = file.get_tensor("weights"), file.get_tensor("bias")
-        if about.pop("format", "") != FORMAT:
+        if described is None:
             raise ModelDamaged(f"{path}: not the heads of this version; train them again")
+        about = json.loads(described)
         names = {name: column for column, name in enumerate(json.loads(about.pop("features")))}
         heads = Heads(names, weights, bias, float(about.pop("threshold")), about)
     except (OSError, SafetensorError, KeyError, ValueError) as error:

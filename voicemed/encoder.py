@@ -26,7 +26,7 @@ SIZE = 384
 class Encoder(Protocol):
     """Turns a text into a vector."""
 
-    def __call__(self, text: str) -> Vector:
+    def __call__(self, text: str, /) -> Vector:
         """The unit vector of a text, shape (SIZE,); of an empty text too."""
         ...
 
@@ -51,7 +51,7 @@ class SentenceEncoder:
         self._tokenizer.no_padding()
         self._known = lru_cache(maxsize=512)(self._encode)
 
-    def __call__(self, text: str) -> Vector:
+    def __call__(self, text: str, /) -> Vector:
         """See Encoder."""
         return self._known(text)
 

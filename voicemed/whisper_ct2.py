@@ -8,7 +8,11 @@ wrong (loops) the guard in asr.py sees, and asks for a `careful` decode with the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import ctypes
+import itertools
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
@@ -41,6 +45,8 @@ _BEAM = MappingProxyType(
 "Hypotheses followed side by side."
 _CONTEXT = 448
 "Tokens that the decoder takes in all."
+_TRIM_EVERY = 8
+"Calls after which free memory is returned; it takes 1 to 2 ms."
 _MAX_PROMPT = 223
 "Tokens of prompt; half of the decoder's context, as in openai-whisper."
 
@@ -61,6 +67,7 @@ class CT2Decoder:
         self._model = model.model  # ctranslate2.models.Whisper
         self.name = name
         self.device = device
+        self._calls = itertools.count(1)
 
     def decode(
         self,
@@ -91,6 +98,8 @@ class CT2Decoder:
                     hypotheses.update(zip((indices[k] for k in members), decoded, strict=True))
         except (RuntimeError, MemoryError) as error:
             raise EngineError(f"{self.name}: recognition failed: {error}") from error
+        if next(self._calls) % _TRIM_EVERY == 0:
+            _return_memory()
         return [hypotheses[i] for i in range(len(batch))]
 
     def _frames(self, stretches: Sequence[Samples]) -> int:
@@ -244,6 +253,23 @@ def load(folder: Path, *, device: str = "cpu", threads: int = 0, workers: int = 
     except Exception as error:  # tokenizers raises nothing more specific
         raise EngineError(f"{folder.name} cannot be loaded on {device}: {error}") from error
     return CT2Decoder(model, f"{folder.name} · CTranslate2", device)
+
+
+@cache
+def _malloc_trim() -> Callable[[int], object] | None:
+    """glibc's function of that name; None where there is none."""
+    return getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+
+
+def _return_memory() -> None:
+    """Give what is free back to the system.
+
+    Every utterance needs buffers of other sizes, and glibc keeps the holes between them: without
+    this a session of hours holds on to tens of MiB more at some times than at others.
+    """
+    trim = _malloc_trim()
+    if trim is not None:
+        trim(0)
 
 
 def _similar(batch: Sequence[Samples], size: int) -> Iterator[list[int]]:
