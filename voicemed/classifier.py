@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import as_file, files
+from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
@@ -34,7 +35,7 @@ FORMAT = "voicemed-heads/1"
 CLASSES = ("present", "absent", "neither")
 """What a candidate can be at the time of the visit; neither: uncertain, past, hypothetical,
 somebody else's, or no symptom at all."""
-MEANING = 2.0
+MEANING = 1.5
 """Factor on the sentence vector, so that regularisation weighs it about as the signs."""
 _MOST = 3
 "Evidence of one kind is counted up to that."
@@ -42,6 +43,8 @@ _DOUBT = 0.2
 """Probability from which on a symptom that the rules see, but the heads do not, is shown as
 uncertain; below, it is taken for a misunderstanding and left out."""
 _MAX_EVIDENCE = 8
+_LONGEST = 30
+"Words of a sentence that are looked at."
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,8 @@ def features(candidate: Candidate) -> dict[str, float]:
         found[f"decisive {rule} {candidate.decisive.strength}"] = 1.0
         for sign in candidate.decisive.signs:
             found[f"decisive {rule}: {sign}"] = 1.0
+    for sign in _wording(candidate.text):
+        found[f"{rule or 'none'}: {sign}"] = 1.0
     current = [one for one in candidate.pieces if one.status in ("present", "absent", "uncertain")]
     if current:
         found[f"first {current[0].status}"] = 1.0
@@ -110,6 +115,18 @@ def features(candidate: Candidate) -> dict[str, float]:
     if len({one.status for one in current}) > 1:
         found["contradictory"] = 1.0
     return found
+
+
+def _wording(text: str) -> set[str]:
+    """The words of an answer or statement, and of the question before it; pairs of the answer's."""
+    question, _, said = text.rpartition(" / ")
+    words = said.split()
+    return (
+        {f"says {word}" for word in words[:_LONGEST]}
+        | {f"says {one} {other}" for one, other in pairwise(words[:_LONGEST])}
+        | {f"begins {word}" for word in words[:2]}
+        | {f"asked {word}" for word in question.split()[:_LONGEST]}
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -651,6 +651,7 @@ def _signs(source: str, heard: _Heard, mention: Mention) -> frozenset[str]:
         f"weight {min(mention.weight, 4)}",
         f"length {min(len(sentence.tokens) // 6, 4)}",
         f"speaker {_role(heard.turn.speaker)}",
+        "phrase " + " ".join(sentence.tokens[at].stem for at in mention.tokens),
     }
     signs |= {f"cue {label}" for label, places in sentence.cues.items() if places}
     signs |= {
