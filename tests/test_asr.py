@@ -105,12 +105,23 @@ def test_more_tokens_than_anybody_can_speak(seconds: Seconds) -> None:
 
 
 @pytest.mark.parametrize(
-    ("no_speech", "logprob", "rejected"),
-    [(0.7, -1.1, True), (0.5, -1.1, False), (0.9, -0.5, False), (0.01, -1.4, False)],
+    ("no_speech", "logprob", "brief", "long"),
+    [
+        (0.7, -1.1, True, True),
+        (0.27, -1.01, True, False),  # 'Sanctuary, man' about a café
+        (0.15, -1.1, False, False),
+        (0.5, -0.9, False, False),
+        (0.9, -0.5, False, False),
+        (0.01, -1.4, False, False),
+        (0.01, -1.6, True, True),
+    ],
 )
-def test_no_speech_needs_two_signs(no_speech: float, logprob: float, rejected: bool) -> None:
+def test_no_speech_needs_two_signs(
+    no_speech: float, logprob: float, brief: bool, long: bool
+) -> None:
     said = hypothesis("It hurts here.", no_speech_prob=no_speech, avg_logprob=logprob)
-    assert (rejection(said, 2.0) == "no speech") is rejected
+    assert (rejection(said, 2.0) == "no speech") is brief
+    assert (rejection(said, 12.0) == "no speech") is long
 
 
 @pytest.mark.parametrize("text", ["Thank you.", "Thanks for watching!", " you", "Bye-bye."])

@@ -9,7 +9,6 @@ wrong (loops) the guard in asr.py sees, and asks for a `careful` decode with the
 from __future__ import annotations
 
 import ctypes
-import itertools
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
@@ -45,8 +44,6 @@ _BEAM = MappingProxyType(
 "Hypotheses followed side by side."
 _CONTEXT = 448
 "Tokens that the decoder takes in all."
-_TRIM_EVERY = 8
-"Calls after which free memory is returned; it takes 1 to 2 ms."
 _MAX_PROMPT = 223
 "Tokens of prompt; half of the decoder's context, as in openai-whisper."
 
@@ -67,7 +64,6 @@ class CT2Decoder:
         self._model = model.model  # ctranslate2.models.Whisper
         self.name = name
         self.device = device
-        self._calls = itertools.count(1)
 
     def decode(
         self,
@@ -98,8 +94,7 @@ class CT2Decoder:
                     hypotheses.update(zip((indices[k] for k in members), decoded, strict=True))
         except (RuntimeError, MemoryError) as error:
             raise EngineError(f"{self.name}: recognition failed: {error}") from error
-        if next(self._calls) % _TRIM_EVERY == 0:
-            _return_memory()
+        _return_memory()
         return [hypotheses[i] for i in range(len(batch))]
 
     def _frames(self, stretches: Sequence[Samples]) -> int:
@@ -265,7 +260,7 @@ def _return_memory() -> None:
     """Give what is free back to the system.
 
     Every utterance needs buffers of other sizes, and glibc keeps the holes between them: without
-    this a session of hours holds on to tens of MiB more at some times than at others.
+    this a session of hours holds a hundred MiB that nobody uses, and slowly more. It takes 3 ms.
     """
     trim = _malloc_trim()
     if trim is not None:
