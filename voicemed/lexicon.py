@@ -166,7 +166,7 @@ def stem(word: str) -> str:
     for ending in ("ing", "ed"):
         root = word.removesuffix(ending)
         if root != word and len(root) > 2 and root[-1] != "e" and re.search("[aeiouy]", root):
-            double = root[-1] == root[-2] and root[-1] not in "lsz"
+            double = root[-1] == root[-2] and root[-1] not in "flsz"
             word = root[:-1] if double else root
             break
     return word[:-1] if len(word) > 3 and word.endswith("e") else word
@@ -366,9 +366,18 @@ def _hides(other: Mention, mention: Mention) -> bool:
     """Whether `other` says the same words more specifically ('not sleeping' in 'sleeping well')."""
     shared = {*mention.tokens} & {*other.tokens}
     if mention.concept == other.concept and shared and mention.kind is not other.kind:
+        if _rules_out(other, mention):
+            return True  # 'temperature is normal' says more than 'temperature'
         order = (Kind.SYMPTOM, Kind.DENIAL, Kind.NORMAL, Kind.TOPIC)
-        return order.index(other.kind) < order.index(mention.kind)
+        first = order.index(other.kind) < order.index(mention.kind)
+        return first and not _rules_out(mention, other)
     return other.weight > mention.weight and shared == {*mention.tokens}
+
+
+def _rules_out(mention: Mention, symptom: Mention) -> bool:
+    """Whether a well function or a denial holds all words of a symptom, and more."""
+    ruling = mention.kind in (Kind.NORMAL, Kind.DENIAL) and symptom.kind is Kind.SYMPTOM
+    return ruling and {*mention.tokens} > {*symptom.tokens}
 
 
 @cache
