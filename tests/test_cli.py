@@ -23,9 +23,9 @@ from voicemed.batch import BatchProgress, BatchReport
 from voicemed.config import Settings
 from voicemed.encounter import Encounter
 from voicemed.errors import DeviceError, DownloadError, EngineError
+from voicemed.findings import Finding
 from voicemed.lexicon import Concept
 from voicemed.live import Event, LiveLoop, LiveStatus, Replied, TurnAdded
-from voicemed.findings import Finding
 from voicemed.transcript import Span, Turn, Word
 
 MakeLoop = Callable[..., "FakeLoop"]

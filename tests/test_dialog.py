@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from voicemed.assertion import Assertion, Experiencer, Status
 from voicemed.dialog import addressed_at, request_of, respond
 from voicemed.encounter import Encounter
-from voicemed.lexicon import load_lexicon
 from voicemed.findings import Finding
+from voicemed.lexicon import load_lexicon
 from voicemed.transcript import Span
 
 CONCEPTS = load_lexicon().concepts

@@ -23,8 +23,8 @@ from markdown_it import MarkdownIt
 
 from voicemed.assertion import Assertion, Experiencer, Status
 from voicemed.errors import OutputError, TranscriptError
-from voicemed.lexicon import Concept
 from voicemed.findings import Finding
+from voicemed.lexicon import Concept
 from voicemed.transcript import (
     SCHEMA,
     WRITERS,

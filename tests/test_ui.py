@@ -24,9 +24,9 @@ from voicemed import ui
 from voicemed.assertion import Assertion, Experiencer, Status
 from voicemed.batch import BatchProgress
 from voicemed.encounter import Encounter
+from voicemed.findings import Finding
 from voicemed.lexicon import Concept
 from voicemed.live import Event, LiveLoop, LiveStatus, Replied, StatusChanged, TurnAdded
-from voicemed.findings import Finding
 from voicemed.transcript import Span, Turn, Word
 
 

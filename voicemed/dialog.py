@@ -13,8 +13,8 @@ from typing import Literal
 
 from voicemed.assertion import Experiencer, Status
 from voicemed.encounter import Encounter
-from voicemed.lexicon import Concept, load_lexicon, tokenize
 from voicemed.findings import Finding
+from voicemed.lexicon import Concept, load_lexicon, tokenize
 
 
 @dataclass(frozen=True, slots=True)

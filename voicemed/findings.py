@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from voicemed.assertion import Assertion
+from voicemed.assertion import Assertion, Status
 from voicemed.lexicon import Concept
 from voicemed.transcript import Span, Turn
+
+DOUBTFUL = 0.6
+"""Confidence below which a finding is marked as one to check."""
 
 
 class FindingKind(StrEnum):
@@ -22,6 +25,15 @@ class FindingKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class StatusChange:
+    """A status that a finding took on."""
+
+    status: Status
+    turn: int
+    "Id of the turn that gave it this status."
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """A symptom (or a drug, an allergy, a measurement), its status and the words that say so."""
 
@@ -29,10 +41,26 @@ class Finding:
     assertion: Assertion
     evidence: tuple[Span, ...]
     attributes: Mapping[str, str] = field(default_factory=dict)
-    "onset, duration, severity, location, side, character, frequency, aggravating, relieving, ..."
+    """Of a symptom onset, duration, severity, location, side, character, frequency, ...; of a
+    medication dose, frequency, ...; of an allergy reaction; of a measurement value and unit."""
     confidence: float = 1.0
     "0 to 1."
     kind: FindingKind = FindingKind.SYMPTOM
+    history: tuple[StatusChange, ...] = ()
+    "Each status it has had, in order, the present one last; empty where that is not kept."
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether somebody should check it before relying on it."""
+        return self.confidence < DOUBTFUL
+
+    @property
+    def details(self) -> str:
+        """What was said of it, in one line: '500 mg, twice a day', '140/90 mmHg'; may be empty."""
+        said = {name: value.strip() for name, value in self.attributes.items() if value.strip()}
+        if "value" in said and "unit" in said:
+            said["value"] = f"{said['value']} {said.pop('unit')}"
+        return ", ".join(said.values())
 
 
 class Extractor(Protocol):
