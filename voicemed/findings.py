@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -13,6 +14,10 @@ from voicemed.transcript import Span, Turn
 
 DOUBTFUL = 0.6
 """Confidence below which a finding is marked as one to check."""
+
+
+_POINT_IN_TIME = re.compile(r"\bago\b|\bback$|^(?:when|at|in|on|after|during|ever|just)\b")
+"""What does not stand after 'since'."""
 
 
 class FindingKind(StrEnum):
@@ -55,11 +60,29 @@ class Finding:
         return self.confidence < DOUBTFUL
 
     @property
+    def since(self) -> str:
+        """ "since yesterday", "started three days ago" or "for two weeks"; empty if not said."""
+        onset = self.attributes.get("onset", "").strip(" .,;")
+        duration = self.attributes.get("duration", "").strip(" .,;")
+        if onset.startswith("since"):
+            return onset
+        if onset:
+            return f"started {onset}" if _POINT_IN_TIME.search(onset) else f"since {onset}"
+        if duration.startswith(("last", "past")):
+            return f"for the {duration}"
+        if duration:
+            return duration if duration.startswith("for ") else f"for {duration}"
+        return ""
+
+    @property
     def details(self) -> str:
-        """What was said of it, in one line: '500 mg, twice a day', '140/90 mmHg'; may be empty."""
+        """What was said of it, in one line: 'since yesterday, severe', '500 mg, twice a day'."""
         said = {name: value.strip() for name, value in self.attributes.items() if value.strip()}
         if "value" in said and "unit" in said:
             said["value"] = f"{said['value']} {said.pop('unit')}"
+        if self.kind is FindingKind.SYMPTOM:
+            said.pop("onset" if "onset" in said else "duration", "")
+            said = {"since": self.since, **said} if self.since else said
         return ", ".join(said.values())
 
 

@@ -349,8 +349,8 @@ def _state(finding: Finding) -> str:
     status, said = finding.assertion.status, details(finding)
     if finding.kind is FindingKind.MEASUREMENT and status is Status.PRESENT and said:
         return said
-    if finding.kind is FindingKind.SYMPTOM and said and not said.startswith("for "):
-        said = f"since {said}"
+    if finding.kind is FindingKind.SYMPTOM:
+        said = printable(finding.since)
     return status + (f" ({said})" if said else "")
 
 
@@ -428,12 +428,12 @@ def _sections(
     *,
     edge: box.Box | None,
     expand: bool = False,
-    places: str = "at",
+    whole: bool = False,
 ) -> list[Table]:
     """A table for each kind of finding that there is, the symptoms' first.
 
-    `place` tells where a finding was said, for the column with the title `places`. A table that
-    expands is one of a screen: there that of the symptoms is never missing.
+    `place` tells where a finding was said. A table that expands is one of a screen: there that of
+    the symptoms is never missing. whole: show all that was said of a symptom, not only since when.
     """
     found = list(findings)
     kinds = {finding.kind for finding in found} | ({FindingKind.SYMPTOM} if expand else set())
@@ -447,10 +447,12 @@ def _sections(
         table.add_column(
             "status", min_width=max(words, default=6), max_width=14 if expand else None
         )
-        table.add_column(DETAILS[kind], overflow="fold", ratio=2 if expand else None)
-        table.add_column(places, no_wrap=expand, justify="right")
+        about = "details" if whole and kind is FindingKind.SYMPTOM else DETAILS[kind]
+        table.add_column(about, overflow="fold", ratio=2 if expand else None)
+        table.add_column("in" if whole else "at", no_wrap=expand, justify="right")
         for finding, status in zip(rows, statuses, strict=True):
-            table.add_row(Text(name(finding)), status, Text(details(finding)), place(finding))
+            said = printable(finding.details) if whole else details(finding)
+            table.add_row(Text(name(finding)), status, Text(said), place(finding))
         tables.append(table)
     return tables
 
@@ -722,7 +724,8 @@ def print_extracted(one: Extracted, *, highlight: bool) -> None:
     """What was found in a text, as tables; before them, if wished, the text with its findings."""
     console = make_console()
     counts = f"{_count(len(one.turns), 'utterance')}, {_count(len(one.findings), 'finding')}"
-    console.print(printable(f"{one.source}: {counts} -> {one.target}"), soft_wrap=True)
+    heading = Text.assemble((printable(str(one.source)), "bold"), f": {counts}")
+    console.print(heading.append(printable(f" -> {one.target}")), soft_wrap=True)
     if highlight:
         for number, line in highlighted(one.turns, one.findings):
             if console.is_terminal:
@@ -731,7 +734,7 @@ def print_extracted(one: Extracted, *, highlight: bool) -> None:
                 console.print(grid)
             else:
                 console.print(Text(f"{number:>4} ").append_text(line), soft_wrap=True)
-    tables = _sections(one.findings, evidence_turns, edge=_edge(console), places="utterances")
+    tables = _sections(one.findings, evidence_turns, edge=_edge(console), whole=True)
     _print_findings(console, one.findings, tables)
 
 
