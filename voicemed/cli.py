@@ -291,11 +291,14 @@ def extract(
         bool, typer.Option("--highlight", help="Print the text too, with what was found marked.")
     ] = False,
 ) -> None:
-    """Find symptoms, medications, allergies and measurements in texts; writes NAME.jsonl.
+    """Find the symptoms and other findings in texts, and write them as NAME.jsonl.
 
-    A .txt is a dialogue if its lines begin with a speaker ("D:", "Patient:", "[doctor]"); otherwise
-    a diary, letter or note of the patient. A .json is a transcript by `voicemed transcribe`, or a
-    list of {id, speaker, text}. A bad file does not stop the others.
+    .txt: a dialogue, if most lines begin with a speaker ("D:", "Patient:");
+    otherwise a diary, letter or note, in which everything is the patient's.
+
+    .json: a transcript by `voicemed transcribe`, or a list of {id, speaker, text}.
+
+    A bad file does not stop the others.
     """
     from voicemed import text_batch, ui
 

@@ -37,7 +37,7 @@ _KNOWN_SHARE = 0.2
 _NAMED_SHARE = 0.1
 """Of the lines that a label has to have which is nobody's known one."""
 _LABELLED_SHARE = 0.5
-"""Of the lines of a dialogue that begin with a speaker; and of a third of the text."""
+"""Of the lines of a dialogue that begin with a speaker; and a third of the text stands in them."""
 _LONGEST_LABEL = 4
 """Words of a known label: "Dr Anna van Dyk"."""
 _LEAST_OF_A_NAME = 3
@@ -154,9 +154,9 @@ def _goes_on(before: str, line: str, width: int) -> bool:
 _TIME = r"[\[(]?\d{1,2}:\d\d(?::\d\d)?(?:[.,]\d{1,3})?[\])]?"
 _LABEL = re.compile(
     rf"(?:{_TIME}\s+)?(?:\[(?P<boxed>[^\[\]:]{{1,30}})\]\s*[:：]?"
-    r"|(?P<plain>[^\W\d][\w .'-]{0,29}?)\s*[:：;])\s*(?P<said>.*)"
+    r"|(?P<plain>[^\W\d][\w .'-]{0,29}?)\s*[:：])\s*(?P<said>.*)"
 )
-_SLOPPY = re.compile(r"(?P<plain>[DP])[\"'.,]?\s+(?P<said>[A-Z].*)")
+_SLOPPY = re.compile(r"(?P<plain>[DP])[\"'.,;]?\s+(?P<said>[A-Z].*)")
 """'P No.' among lines that begin with 'D:' and 'P:'."""
 
 
@@ -219,8 +219,9 @@ def _dialogue(lines: Sequence[str]) -> list[_Said]:
     maybe = [_labelled(line) for line in lines]
     labels = _labels_of_speakers(maybe)
     spoken = [one for one in maybe if one.speaker.casefold() in labels]
-    enough = len(spoken) > max(1, _LABELLED_SHARE * len(lines))
-    if not enough or 3 * sum(len(one.text) for one in spoken) < sum(map(len, lines)):
+    others = sum(len(one.text) for one in maybe if one.speaker.casefold() not in labels)
+    enough = len(spoken) > _LABELLED_SHARE * len(lines)
+    if not enough or 2 * sum(len(one.text) for one in spoken) < others:
         return []  # 'Patient: Jane Doe' also stands above a letter
     return list(_utterances(lines, labels))
 
