@@ -153,7 +153,7 @@ def _goes_on(before: str, line: str, width: int) -> bool:
 
 _TIME = r"[\[(]?\d{1,2}:\d\d(?::\d\d)?(?:[.,]\d{1,3})?[\])]?"
 _LABEL = re.compile(
-    rf"(?:{_TIME}\s+)?(?:\[(?P<boxed>[^\[\]:]{{1,30}})\]\s*[:：]?"
+    rf"[\"“]?(?:{_TIME}\s+)?(?:\[(?P<boxed>[^\[\]:]{{1,30}})\]\s*[:：]?"
     r"|(?P<plain>[^\W\d][\w .'-]{0,29}?)\s*[:：])\s*(?P<said>.*)"
 )
 _SLOPPY = re.compile(r"(?P<plain>[DP])[\"'.,;]?\s+(?P<said>[A-Z].*)")
