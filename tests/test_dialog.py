@@ -300,6 +300,14 @@ def test_that_there_are_no_allergies_is_said() -> None:
     )
 
 
+def test_that_nothing_is_taken_is_said() -> None:
+    visit = Encounter(findings=[other(FindingKind.MEDICATION, "medication", Status.ABSENT)])
+    assert respond("Is she on any medication?", visit).text == "Not taking: medication."
+    assert respond("Does she take metformin?", visit).text == (
+        "Not mentioned: metformin. Not taking: medication."
+    )
+
+
 def test_symptoms_are_read_back_without_the_rest_and_a_summary_with_it(treated: Encounter) -> None:
     symptoms = respond("Read back the symptoms.", treated).text
     assert "metformin" not in symptoms
@@ -383,3 +391,42 @@ def test_addressed_at_parts_the_consultation_from_the_request(text: str, before:
 
 def test_addressed_at_is_none_in_ordinary_speech() -> None:
     assert addressed_at("My assistant will call you.", "assistant") is None
+
+
+SUBSTANCES = ["metformin", "penicillin", "drug allergy"]
+TREATMENT = st.lists(
+    st.builds(
+        other,
+        st.sampled_from([FindingKind.MEDICATION, FindingKind.ALLERGY]),
+        st.sampled_from(SUBSTANCES),
+        st.sampled_from(Status),
+        st.sampled_from(Experiencer),
+    ),
+    max_size=5,
+)
+ASKED = ["Is she on {}?", "Is he allergic to {}?", "any {}", "What meds is she on?", "Allergies?"]
+
+
+@settings(deadline=None)
+@given(st.sampled_from(ASKED), st.sampled_from(SUBSTANCES), TREATMENT)
+def test_no_reply_about_treatment_claims_what_was_not_found(
+    asked: str, substance: str, findings: list[Finding]
+) -> None:
+    text = respond(asked.format(substance), Encounter(findings=findings)).text
+    claims = {
+        "Taking": (FindingKind.MEDICATION, Status.PRESENT),
+        "Not taking": (FindingKind.MEDICATION, Status.ABSENT),
+        "Allergic to": (FindingKind.ALLERGY, Status.PRESENT),
+        "Denied": (FindingKind.ALLERGY, Status.ABSENT),
+    }
+    own = {
+        (one.concept.display, one.kind, one.assertion.status)
+        for one in findings
+        if one.assertion.experiencer is Experiencer.PATIENT
+    }
+    for title, names in re.findall(r"(Taking|Not taking|Allergic to|Denied): ([^.]*)\.", text):
+        for name in names.split("; "):
+            assert (name, *claims[title]) in own
+    if "Not mentioned: " in text and "{}" in asked and substance != "drug allergy":
+        kinds = {kind for name, kind, _ in own if name == substance}
+        assert kinds <= ({FindingKind.MEDICATION} if "allerg" in asked else set())

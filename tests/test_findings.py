@@ -10,11 +10,11 @@ from voicemed.lexicon import Concept
 from voicemed.transcript import Span
 
 
-def finding(kind: FindingKind, confidence: float = 0.9, **attributes: str) -> Finding:
-    assertion = Assertion(Status.PRESENT)
-    return Finding(
-        Concept("s", "c", "x"), assertion, (Span(1, 0, 0),), attributes, confidence, kind
-    )
+def finding(
+    kind: FindingKind, attributes: dict[str, str] | None = None, confidence: float = 0.9
+) -> Finding:
+    concept, assertion = Concept("s", "c", "x"), Assertion(Status.PRESENT)
+    return Finding(concept, assertion, (Span(1, 0, 0),), attributes or {}, confidence, kind)
 
 
 @pytest.mark.parametrize(
@@ -29,13 +29,26 @@ def finding(kind: FindingKind, confidence: float = 0.9, **attributes: str) -> Fi
             "started two weeks ago, all night",
         ),
         (FindingKind.MEDICATION, {"dose": "500 mg", "frequency": " daily "}, "500 mg, daily"),
+        (
+            FindingKind.MEDICATION,
+            {"dose": "500", "unit": "mg", "frequency": "2/d", "since": "May"},
+            "500 mg, twice a day, since May",
+        ),
+        (FindingKind.MEDICATION, {"frequency": "1/2wk"}, "every 2 weeks"),
+        (FindingKind.MEDICATION, {"frequency": "4-6/d"}, "4-6 times a day"),
+        (FindingKind.MEDICATION, {"frequency": "as needed"}, "as needed"),
+        (
+            FindingKind.SYMPTOM,
+            {"severity": "seven", "severity_score": "7", "frequency": "1/d"},
+            "seven, once a day",
+        ),
         (FindingKind.ALLERGY, {"reaction": "rash"}, "rash"),
         (FindingKind.MEASUREMENT, {"value": "140/90", "unit": "mmHg"}, "140/90 mmHg"),
         (FindingKind.MEASUREMENT, {"value": "15"}, "15"),
     ],
 )
 def test_details(kind: FindingKind, attributes: dict[str, str], details: str) -> None:
-    assert finding(kind, **attributes).details == details
+    assert finding(kind, attributes).details == details
 
 
 def test_below_the_threshold_it_is_to_be_checked() -> None:

@@ -332,11 +332,17 @@ def _substance(name: str, encounter: Encounter) -> str:
         return " ".join(told)
     if _is_said(name, encounter.turns):
         return f"Spoken of, but nothing noted: {name}."
-    if name not in _spoken_of()["groups"]:
-        return f"Not mentioned: {name}."
-    # Whether a drug is one of that kind is for the doctor to say.
-    told = [_read_back(all_, titles) for all_, titles in found if all_]
-    return " ".join([f"Not mentioned by that name: {name}.", *told])
+    if name in _spoken_of()["groups"]:  # whether a drug is of that kind is for the doctor to say
+        told = [_read_back(all_, titles) for all_, titles in found if all_]
+        return " ".join([f"Not mentioned by that name: {name}.", *told])
+    told = [_read_back(of, titles) for all_, titles in found if (of := _denied(all_))]
+    return " ".join([f"Not mentioned: {name}.", *told])
+
+
+def _denied(findings: Iterable[Finding]) -> list[Finding]:
+    """What is denied as a whole: 'no medications', 'no known allergies'."""
+    whole = ("medication", "allergy", "drug allergy")
+    return [one for one in findings if one.concept.display in whole and _group(one) == "denied"]
 
 
 def _is_said(substance: str, turns: Iterable[Turn]) -> bool:

@@ -18,6 +18,8 @@ DOUBTFUL = 0.6
 
 _POINT_IN_TIME = re.compile(r"\bago\b|\bback$|^(?:when|at|in|on|after|during|ever|just)\b")
 """What does not stand after 'since'."""
+_FOR_MACHINES = ("_score", "_iso", "_date")
+"""Ends of the names of attributes that only repeat another in a form to calculate with."""
 
 
 class FindingKind(StrEnum):
@@ -77,13 +79,35 @@ class Finding:
     @property
     def details(self) -> str:
         """What was said of it, in one line: 'since yesterday, severe', '500 mg, twice a day'."""
-        said = {name: value.strip() for name, value in self.attributes.items() if value.strip()}
-        if "value" in said and "unit" in said:
-            said["value"] = f"{said['value']} {said.pop('unit')}"
+        said = {
+            name: value.strip()
+            for name, value in self.attributes.items()
+            if value.strip() and not name.endswith(_FOR_MACHINES)
+        }
+        amount = "dose" if "dose" in said else "value"
+        if amount in said and "unit" in said:
+            said[amount] = f"{said[amount]} {said.pop('unit')}"
         if self.kind is FindingKind.SYMPTOM:
             said.pop("onset" if "onset" in said else "duration", "")
             said = {"since": self.since, **said} if self.since else said
+        elif "since" in said:
+            said["since"] = f"since {said['since'].removeprefix('since ')}"
+        if "frequency" in said:
+            said["frequency"] = _in_words(said["frequency"])
         return ", ".join(said.values())
+
+
+def _in_words(frequency: str) -> str:
+    """'twice a day' for '2/d', 'every 2 weeks' for '1/2wk'; what is no such form stays."""
+    match = re.fullmatch(r"(\d+(?:-\d+)?)/(\d*)(d|wk|mo)", frequency)
+    if match is None:
+        return frequency
+    times, every = match[1], match[2]
+    unit = {"d": "day", "wk": "week", "mo": "month"}[match[3]]
+    often = {"1": "once", "2": "twice"}.get(times, f"{times} times")
+    if not every:
+        return f"{often} a {unit}"
+    return f"{'' if times == '1' else f'{often} '}every {every} {unit}s"
 
 
 class Extractor(Protocol):
