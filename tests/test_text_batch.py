@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 import subprocess
 import sys
@@ -144,6 +145,13 @@ def test_only_symptoms_count_for_the_scorer() -> None:
     assert row["symptom"].startswith("other:")
     assert row["evidence"] == [3, 7]
     assert row["history"] == [{"status": "present", "turn": 3}]
+
+
+def test_every_key_is_documented(dialogue: Path, tmp_path: Path) -> None:
+    run(dialogue)
+    page = (Path(__file__).parents[1] / "docs" / "extract.md").read_text("utf-8")
+    documented = set(re.findall(r"`(\w+)`", page))
+    assert all(row.keys() <= documented for row in rows(tmp_path / "visit.jsonl"))
 
 
 @pytest.mark.shared_data
