@@ -24,7 +24,7 @@ from typing import Any
 
 from voicemed.extraction import extract
 from voicemed.findings import Finding
-from voicemed.transcript import Turn, Word
+from voicemed.transcript import Turn, Word, finding_row
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 Change = Callable[[str, str], tuple[str, str]]
@@ -100,14 +100,8 @@ def read_turns(folder: Path, name: str, change: Change) -> Iterator[Turn]:
 
 
 def as_row(finding: Finding) -> dict[str, Any]:
-    return {
-        "symptom": finding.concept.display,
-        "status": finding.assertion.status.value,
-        "experiencer": finding.assertion.experiencer.value,
-        "evidence": sorted({span.turn for span in finding.evidence}),
-        "attrs": dict(finding.attributes),
-        "confidence": finding.confidence,
-    }
+    """As `voicemed extract` writes it: what is no symptom does not count."""
+    return finding_row(finding) | {"attrs": dict(finding.attributes)}
 
 
 def score(gold: Path, predicted: str) -> Any:

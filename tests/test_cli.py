@@ -313,6 +313,44 @@ def test_an_unknown_format_names_the_nearest() -> None:
     assert "unknown format 'jsn'; did you mean json?" in result.stderr
 
 
+# -- extract
+
+
+def test_extract_writes_and_shows(tmp_path: Path) -> None:
+    diary = tmp_path / "diary.txt"
+    diary.write_text("Cough since Monday.\nNo fever.\n", "utf-8")
+    output = tmp_path / "found"
+    result = run("extract", str(diary), "--output", str(output), "--highlight")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == (
+        f"{diary}: 2 utterances, 2 findings -> {output / 'diary.jsonl'}\n"
+        "   1 Cough [cough:present] since Monday.\n"
+        "   2 No fever. [fever:absent]\n"
+        "symptom  status   details       in\n"
+        "cough    present  since monday   1\n"
+        "fever    absent                  2\n"
+    )
+    assert (output / "diary.jsonl").read_text("utf-8").count("\n") == 2
+
+
+def test_extract_lists_the_failed_and_exits_with_1(tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.txt", tmp_path / "bad.txt"
+    good.write_text("No fever.", "utf-8")
+    bad.write_bytes(b"")
+    result = run("extract", str(bad), str(good), str(tmp_path / "none.txt"))
+    assert result.exit_code == 1
+    assert result.stdout.endswith("1 extracted, 2 failed\n")
+    assert result.stderr.splitlines() == [
+        f"voicemed: error: {bad}: it is empty",
+        f"voicemed: error: {tmp_path / 'none.txt'}: cannot be read (No such file or directory)",
+    ]
+    assert good.with_suffix(".jsonl").exists()
+
+
+def test_extract_without_a_file_is_wrong_usage() -> None:
+    assert run("extract").exit_code == 2
+
+
 # -- the smaller commands
 
 

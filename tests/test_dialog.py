@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from voicemed.assertion import Assertion, Experiencer, Status
 from voicemed.dialog import addressed_at, request_of, respond
 from voicemed.encounter import Encounter
-from voicemed.findings import Finding
-from voicemed.lexicon import load_lexicon
-from voicemed.transcript import Span
+from voicemed.findings import Finding, FindingKind
+from voicemed.lexicon import Concept, load_lexicon
+from voicemed.transcript import Span, Turn, Word
 
 CONCEPTS = load_lexicon().concepts
 
@@ -194,6 +194,151 @@ def test_since_when_is_said_as_people_say_it(attributes: dict[str, str], said: s
     assert respond("How long has he had the cough?", visit).text == f"Cough, {said}."
 
 
+def other(
+    kind: FindingKind,
+    name: str,
+    status: Status = Status.PRESENT,
+    whose: Experiencer = Experiencer.PATIENT,
+    **attributes: str,
+) -> Finding:
+    concept, assertion = Concept("test", name, name), Assertion(status, whose)
+    return Finding(concept, assertion, (Span(1, 0, 0),), attributes, kind=kind)
+
+
+@pytest.fixture
+def treated(visit: Encounter) -> Encounter:
+    """The visit with findings of other kinds, and a drug spoken of without a finding."""
+    visit.findings += [
+        other(FindingKind.MEDICATION, "metformin", dose="500 mg", frequency="twice a day"),
+        other(FindingKind.MEDICATION, "aspirin", Status.PAST),
+        other(FindingKind.MEDICATION, "warfarin", Status.PRESENT, Experiencer.OTHER),
+        other(FindingKind.ALLERGY, "penicillin", reaction="rash"),
+        other(FindingKind.MEASUREMENT, "blood pressure", value="140/90", unit="mmHg"),
+        other(FindingKind.MEASUREMENT, "blood pressure", Status.PAST, value="150/95", unit="mmHg"),
+        other(FindingKind.MEASUREMENT, "heart rate", value="72", unit="/min"),
+    ]
+    visit.turns += [
+        Turn(1, "patient", (Word(" Voltaren", 0, 1, 1), Word(" gel.", 1, 2, 1))),
+        Turn(2, "doctor", (Word(" Assistant,", 0, 1, 1), Word(" ibuprofen?", 1, 2, 1)), True),
+    ]
+    return visit
+
+
+MEDICATIONS = (
+    "Taking: metformin, 500 mg, twice a day. Taken in the past: aspirin. "
+    "Taken by somebody else: warfarin."
+)
+ALLERGIES = "Allergic to: penicillin, reaction rash."
+PRESSURE = "Measured: blood pressure 140/90 mmHg. In the past: blood pressure 150/95 mmHg."
+METFORMIN = "Taking: metformin, 500 mg, twice a day."
+
+
+@pytest.mark.parametrize(
+    ("request_", "text"),
+    [
+        ("What medications is she on?", MEDICATIONS),
+        ("What's she taking?", MEDICATIONS),
+        ("Is he on any medication?", MEDICATIONS),
+        ("List her current medications, please.", MEDICATIONS),
+        ("Does she take any tablets?", MEDICATIONS),
+        ("Any allergies?", ALLERGIES),
+        ("Is she allergic to anything?", ALLERGIES),
+        ("Does he have any drug allergies?", ALLERGIES),
+        ("Is she allergic to penicillin?", ALLERGIES),
+        ("Any allergy to nuts?", f"Not mentioned: allergy to tree nut. {ALLERGIES}"),
+        ("What was her blood pressure?", PRESSURE),
+        ("Did you take his blood pressure?", PRESSURE),
+        (
+            "What are the vital signs?",
+            "Measured: blood pressure 140/90 mmHg; heart rate 72 /min. "
+            "In the past: blood pressure 150/95 mmHg.",
+        ),
+        ("What is her temperature?", "Not mentioned: body temperature."),
+        ("Does she have a temperature?", "Denied: fever."),
+        ("Did he mention penicillin?", ALLERGIES),
+        ("Does she take metformin?", METFORMIN),
+        ("Is she on Glucophage?", METFORMIN),
+        ("Metformin?", METFORMIN),
+        ("What dose of metformin is she on?", METFORMIN),
+        ("How often does she take metformin?", METFORMIN),
+        ("Did he take any ibuprofen?", "Not mentioned: ibuprofen."),
+        ("Has he used Voltaren?", "Spoken of, but nothing noted: diclofenac."),
+        (
+            "Any blood thinners?",
+            f"Not mentioned by that name: blood thinner. {MEDICATIONS} {ALLERGIES}",
+        ),
+        ("Does she have a rash?", "Uncertain: rash."),
+        ("What does she deny?", "Denied: fever; chills."),
+    ],
+)
+def test_answers_about_treatment(treated: Encounter, request_: str, text: str) -> None:
+    reply = respond(request_, treated)
+    assert (reply.text, reply.kind) == (text, "answer")
+
+
+@pytest.mark.parametrize(
+    ("request_", "text"),
+    [
+        ("What medications is she on?", "Not mentioned: medications."),
+        ("Any allergies?", "Not mentioned: allergies."),
+        ("Is he allergic to latex?", "Not mentioned: allergy to latex."),
+        ("What was her blood pressure?", "Not mentioned: blood pressure."),
+        ("Any vital signs?", "Not mentioned: measurements."),
+        ("Did he mention penicillin?", "Not mentioned by that name: penicillin."),
+    ],
+)
+def test_what_was_not_said_is_not_mentioned(visit: Encounter, request_: str, text: str) -> None:
+    assert respond(request_, visit).text == text
+
+
+def test_that_there_are_no_allergies_is_said() -> None:
+    none = other(FindingKind.ALLERGY, "drug allergy", Status.ABSENT)
+    visit = Encounter(findings=[none])
+    assert respond("Any known allergies?", visit).text == "Denied: drug allergy."
+    assert respond("Is she allergic to aspirin?", visit).text == (
+        "Not mentioned: allergy to aspirin. Denied: drug allergy."
+    )
+
+
+def test_that_nothing_is_taken_is_said() -> None:
+    visit = Encounter(findings=[other(FindingKind.MEDICATION, "medication", Status.ABSENT)])
+    assert respond("Is she on any medication?", visit).text == "Not taking: medication."
+    assert respond("Does she take metformin?", visit).text == (
+        "Not mentioned: metformin. Not taking: medication."
+    )
+
+
+def test_symptoms_are_read_back_without_the_rest_and_a_summary_with_it(treated: Encounter) -> None:
+    symptoms = respond("Read back the symptoms.", treated).text
+    assert "metformin" not in symptoms
+    assert "penicillin" not in symptoms
+    assert "blood pressure" not in symptoms
+    summary = respond("Summarize the findings.", treated).text
+    assert summary.startswith(f"{symptoms} {MEDICATIONS} {ALLERGIES} Measured: ")
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        "What is the maximum dose of metformin?",
+        "Should she take metformin?",
+        "Can he take ibuprofen?",
+        "Is metformin safe?",
+        "Is the blood pressure normal?",
+        "Does metformin interact with warfarin?",
+        "What drugs should I give?",
+        "What medication helps the cough?",
+        "How much metformin is too much?",
+        "Is she allergic to what I gave her?",
+    ],
+)
+def test_questions_for_judgement_about_treatment_are_not_answered(
+    treated: Encounter, request_: str
+) -> None:
+    reply = respond(request_, treated)
+    assert reply.kind == "unknown", reply.text
+
+
 NAMES = sorted(CONCEPTS)[::12]
 FINDINGS = st.lists(
     st.builds(
@@ -246,3 +391,42 @@ def test_addressed_at_parts_the_consultation_from_the_request(text: str, before:
 
 def test_addressed_at_is_none_in_ordinary_speech() -> None:
     assert addressed_at("My assistant will call you.", "assistant") is None
+
+
+SUBSTANCES = ["metformin", "penicillin", "drug allergy"]
+TREATMENT = st.lists(
+    st.builds(
+        other,
+        st.sampled_from([FindingKind.MEDICATION, FindingKind.ALLERGY]),
+        st.sampled_from(SUBSTANCES),
+        st.sampled_from(Status),
+        st.sampled_from(Experiencer),
+    ),
+    max_size=5,
+)
+ASKED = ["Is she on {}?", "Is he allergic to {}?", "any {}", "What meds is she on?", "Allergies?"]
+
+
+@settings(deadline=None)
+@given(st.sampled_from(ASKED), st.sampled_from(SUBSTANCES), TREATMENT)
+def test_no_reply_about_treatment_claims_what_was_not_found(
+    asked: str, substance: str, findings: list[Finding]
+) -> None:
+    text = respond(asked.format(substance), Encounter(findings=findings)).text
+    claims = {
+        "Taking": (FindingKind.MEDICATION, Status.PRESENT),
+        "Not taking": (FindingKind.MEDICATION, Status.ABSENT),
+        "Allergic to": (FindingKind.ALLERGY, Status.PRESENT),
+        "Denied": (FindingKind.ALLERGY, Status.ABSENT),
+    }
+    own = {
+        (one.concept.display, one.kind, one.assertion.status)
+        for one in findings
+        if one.assertion.experiencer is Experiencer.PATIENT
+    }
+    for title, names in re.findall(r"(Taking|Not taking|Allergic to|Denied): ([^.]*)\.", text):
+        for name in names.split("; "):
+            assert (name, *claims[title]) in own
+    if "Not mentioned: " in text and "{}" in asked and substance != "drug allergy":
+        kinds = {kind for name, kind, _ in own if name == substance}
+        assert kinds <= ({FindingKind.MEDICATION} if "allerg" in asked else set())

@@ -322,3 +322,35 @@ def test_a_no_that_the_same_sentence_contradicts_is_uncertain() -> None:
     assert statuses(asked, "P: No, I have it lost weight.") == {"weight loss": "uncertain"}
     assert statuses(asked, "P: No, well actually I lost weight.") == {"weight loss": "present"}
     assert statuses(asked, "P: No, I haven't lost weight.") == {"weight loss": "absent"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "changes"),
+    [
+        (["P: I have a fever."], [("present", 1)]),
+        (["D: Any fever?", "P: No.", "P: I have a fever."], [("absent", 2), ("present", 3)]),
+        (["D: Any fever?", "P: No.", "P: No fever."], [("absent", 2)]),
+        (["P: I have a fever.", "D: Any fever at night?", "P: No."], [("present", 1)]),
+        (
+            ["D: If you get a fever, call us.", "P: I have a fever.", "D: Or if the fever rises."],
+            [("hypothetical", 1), ("present", 2)],
+        ),
+        (
+            ["P: I might have a fever.", "D: Any fever?", "P: No.", "P: Actually I have a fever."],
+            [("uncertain", 1), ("absent", 3), ("present", 4)],
+        ),
+    ],
+)
+def test_a_finding_keeps_the_statuses_it_had(
+    lines: list[str], changes: list[tuple[str, int]]
+) -> None:
+    (fever,) = [one for one in extract(turns(*lines)) if one.concept.display == "fever"]
+    assert [(change.status, change.turn) for change in fever.history] == changes
+    assert fever.history[-1].status is fever.assertion.status
+
+
+def test_a_past_episode_beside_the_current_one_has_its_own_history() -> None:
+    found = extract(turns("P: I have a rash.", "P: Years ago I had a rash."))
+    histories = {str(one.assertion.status): one.history for one in found}
+    assert [change.turn for change in histories["present"]] == [1]
+    assert [(change.status, change.turn) for change in histories["past"]] == [("past", 2)]

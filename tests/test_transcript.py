@@ -23,7 +23,7 @@ from markdown_it import MarkdownIt
 
 from voicemed.assertion import Assertion, Experiencer, Status
 from voicemed.errors import OutputError, TranscriptError
-from voicemed.findings import Finding
+from voicemed.findings import Finding, FindingKind, StatusChange
 from voicemed.lexicon import Concept
 from voicemed.transcript import (
     SCHEMA,
@@ -83,7 +83,14 @@ def visit() -> Transcript:
     fever = Concept("http://purl.obolibrary.org/obo/hp.owl", "HP:0001945", "fever")
     headache = Concept("http://purl.obolibrary.org/obo/hp.owl", "HP:0002315", "headache")
     findings = (
-        Finding(fever, Assertion(Status.ABSENT), (Span(1, 1, 1), Span(2, 0, 0)), {}, 0.8),
+        Finding(
+            fever,
+            Assertion(Status.ABSENT),
+            (Span(1, 1, 1), Span(2, 0, 0)),
+            {},
+            0.8,
+            history=(StatusChange(Status.ABSENT, 2),),
+        ),
         Finding(
             headache, Assertion(Status.PRESENT), (Span(2, 3, 6),), {"onset": "since Monday"}, 0.9
         ),
@@ -124,7 +131,10 @@ def transcripts(draw: st.DrawFn) -> Transcript:
             draw(st.sampled_from(list(Status))), draw(st.sampled_from(list(Experiencer)))
         )
         attributes = draw(st.dictionaries(st.text(SPOKEN), st.text(SPOKEN), max_size=2))
-        findings.append(Finding(Concept("s", "c", "fever"), assertion, (span,), attributes, 0.5))
+        kind = draw(st.sampled_from(list(FindingKind)))
+        changes = draw(st.lists(st.builds(StatusChange, st.sampled_from(Status), st.integers())))
+        concept = Concept("s", "c", draw(st.sampled_from(["fever", "other: fever"])))
+        findings.append(Finding(concept, assertion, (span,), attributes, 0.5, kind, tuple(changes)))
     return transcript(turns, tuple(findings), damage=draw(st.text(SPOKEN, max_size=9)))
 
 
@@ -206,6 +216,61 @@ def test_markdown_says_whose_symptom_it_is_and_what_is_missing() -> None:
     assert "\n## Findings\n\nNone.\n" in to_markdown(transcript([]))
 
 
+@pytest.fixture
+def medicated() -> Transcript:
+    """A status that changed and is doubtful; findings of other kinds than symptoms."""
+    turn = Turn(1, "", tuple(said("Cough. Metformin. Penicillin. 140/90.")))
+
+    def finding(kind: FindingKind, name: str, word: int, **attributes: str) -> Finding:
+        concept, assertion = Concept("s", "c", name), Assertion(Status.PRESENT)
+        return Finding(concept, assertion, (Span(1, word, word),), attributes, kind=kind)
+
+    cough = Finding(
+        Concept("s", "c", "cough"),
+        Assertion(Status.PRESENT),
+        (Span(1, 0, 0),),
+        confidence=0.5,
+        history=(StatusChange(Status.ABSENT, 1), StatusChange(Status.PRESENT, 1)),
+    )
+    drug = finding(FindingKind.MEDICATION, "metformin", 1, dose="500 mg", frequency="daily")
+    allergy = finding(FindingKind.ALLERGY, "penicillin", 2, reaction="rash")
+    pressure = finding(FindingKind.MEASUREMENT, "blood pressure", 3, value="140/90", unit="mmHg")
+    return transcript([turn], (pressure, drug, cough, allergy))
+
+
+def test_markdown_has_a_table_for_each_kind(medicated: Transcript) -> None:
+    page = MarkdownIt("commonmark").enable("table").render(to_markdown(medicated))
+    heads = re.findall(r"<th>(.*?)</th>", page)
+    assert heads[::4] == ["symptom", "medication", "allergy", "measurement"]
+    assert re.findall(r"<td>(.*?)</td>", page) == [
+        *("cough", "absent → present ?", "", "00:00"),
+        *("metformin", "present", "500 mg, daily", "00:00"),
+        *("penicillin", "present", "rash", "00:00"),
+        *("blood pressure", "present", "140/90 mmHg", "00:00"),
+    ]
+    assert "? to check" in page
+
+
+def test_what_is_no_symptom_is_not_written_as_one(medicated: Transcript) -> None:
+    for rows in (
+        json.loads(to_json(medicated))["findings"],
+        list(map(json.loads, to_findings_jsonl(medicated).splitlines())),
+    ):
+        names = {row["kind"]: (row["symptom"], row["display"]) for row in rows}
+        assert names["symptom"] == ("cough", "cough")
+        assert names["medication"] == ("other: metformin", "metformin")
+        assert names["measurement"] == ("other: blood pressure", "blood pressure")
+
+
+def test_a_file_without_kinds_holds_symptoms(visit: Transcript) -> None:
+    data = json.loads(to_json(visit))
+    for row in data["findings"]:
+        for key in ("kind", "display", "history"):
+            del row[key]
+    fever, _ = from_json(json.dumps(data), "visit.json").findings
+    assert (fever.kind, fever.concept.display, fever.history) == ("symptom", "fever", ())
+
+
 @given(st.text(st.one_of(st.sampled_from("*_`[]()<>|#\\&!~-+=:1. \n"), SPOKEN), min_size=1))
 def test_nothing_said_is_markup(text: str) -> None:
     page = to_markdown(transcript([Turn(1, "", (Word(f"x{text}", 0, 1, 1),))], source=f"x{text}"))
@@ -224,8 +289,11 @@ def test_findings_are_rows_that_can_be_scored(visit: Transcript) -> None:
         "symptom": "fever",
         "status": "absent",
         "experiencer": "patient",
+        "kind": "symptom",
         "system": "http://purl.obolibrary.org/obo/hp.owl",
         "code": "HP:0001945",
+        "display": "fever",
+        "history": [{"status": "absent", "turn": 2}],
         "evidence": [1, 2],
         "evidence_times": [[0.3, 0.6], [62.0, 62.3]],
         "attributes": {},

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import fcntl
 import io
 import os
 import pty
 import re
+import struct
 import sys
 import termios
 import threading
@@ -24,9 +26,10 @@ from voicemed import ui
 from voicemed.assertion import Assertion, Experiencer, Status
 from voicemed.batch import BatchProgress
 from voicemed.encounter import Encounter
-from voicemed.findings import Finding
+from voicemed.findings import Finding, FindingKind, StatusChange
 from voicemed.lexicon import Concept
 from voicemed.live import Event, LiveLoop, LiveStatus, Replied, StatusChanged, TurnAdded
+from voicemed.text_batch import Extracted
 from voicemed.transcript import Span, Turn, Word
 
 
@@ -260,6 +263,158 @@ def test_the_picture_holds_the_session_and_loads_nothing(played: ScriptedLoop) -
     assert "present" in text
     assert "url(http" not in svg
     assert "@font-face" not in svg
+
+
+# -- kinds of findings
+
+
+CHANGED = dataclasses.replace(
+    FEVER_ABSENT,
+    assertion=Assertion(Status.PRESENT),
+    confidence=0.5,
+    history=(StatusChange(Status.ABSENT, 2), StatusChange(Status.PRESENT, 3)),
+)
+METFORMIN = dataclasses.replace(
+    finding("metformin", Status.PRESENT, Span(1, 0, 0), {"dose": "500 mg", "frequency": "daily"}),
+    kind=FindingKind.MEDICATION,
+)
+PENICILLIN = dataclasses.replace(
+    finding("penicillin", Status.PRESENT, Span(1, 0, 0), {"reaction": "rash"}),
+    kind=FindingKind.ALLERGY,
+)
+PRESSURE = dataclasses.replace(
+    finding("blood pressure", Status.PRESENT, Span(3, 1, 1), {"value": "140/90", "unit": "mmHg"}),
+    kind=FindingKind.MEASUREMENT,
+)
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 40), (120, 24)])
+def test_the_screen_shows_each_kind_below_the_symptoms(width: int, height: int) -> None:
+    loop = ScriptedLoop()
+    loop.add(turn(1, "so it is said here", start=1), PRESSURE, METFORMIN, PENICILLIN)
+    loop.add(turn(2, "and more", start=5))
+    loop.add(turn(3, "and more", start=9), CHANGED)
+    view = ui.session_view(loop.encounter, loop.status, width=width, height=height)
+    rows = cells(view, width, height)
+    text = "\n".join(rows)
+    heads = [text.index(kind.value) for kind in FindingKind]
+    assert heads == sorted(heads)
+    for shown in ("absent →", "present ?", "500 mg", "rash", "140/90", "Findings: 4  (? to check)"):
+        assert shown in text
+
+
+def test_where_room_is_short_symptoms_stay() -> None:
+    loop = ScriptedLoop()
+    drugs = [
+        dataclasses.replace(METFORMIN, concept=Concept("test", "d", f"drug {n}")) for n in range(30)
+    ]
+    symptoms = [finding(f"symptom {n}", Status.PRESENT, Span(1, 0, 0)) for n in range(30)]
+    loop.add(turn(1, "much", start=1), *drugs, *symptoms)
+    rows = cells(ui.session_view(loop.encounter, loop.status, width=80, height=30), 80, 30)
+    shown = [row for row in rows if "symptom " in row]
+    assert len(shown) > sum("drug " in row for row in rows) > 0
+    assert "symptom 29" in shown[-1]
+
+
+def test_a_session_in_a_pipe_tells_kinds_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    loop = ScriptedLoop()
+    lines = ui.SessionLines(loop)
+    past = dataclasses.replace(PRESSURE, assertion=Assertion(Status.PAST))
+    lines.observe(loop.add(turn(1, "so it is", start=0), METFORMIN, PENICILLIN))
+    lines.observe(loop.add(turn(2, "and", start=5)))
+    lines.observe(loop.add(turn(3, "and more", start=9), PRESSURE, past, CHANGED))
+    ui.print_session_end(loop.encounter, output="none")
+    out = capsys.readouterr().out
+    assert out == (
+        "[00:00] so it is\n"
+        "  + metformin (medication): present (500 mg, daily)\n"
+        "  + penicillin (allergy): present (rash)\n"
+        "[00:05] and\n"
+        "[00:09] and more\n"
+        "  + blood pressure: 140/90 mmHg; past (140/90 mmHg)\n"
+        "  + fever: present\n"
+        "symptom  status              since     at\n"
+        "fever    absent → present ?         00:09\n"
+        "medication  status   dose              at\n"
+        "metformin   present  500 mg, daily  00:00\n"
+        "allergy     status   reaction     at\n"
+        "penicillin  present  rash      00:00\n"
+        "measurement     status   value           at\n"
+        "blood pressure  present  140/90 mmHg  00:09\n"
+        "blood pressure  past     140/90 mmHg  00:09\n"
+        "? to check: voicemed is not sure of it\n"
+        "3 turns, 5 findings\n"
+    )
+
+
+# -- findings of a text
+
+
+@pytest.fixture
+def extracted() -> Extracted:
+    turns = (
+        turn(1, "Any [b]fever[/b] or chills?", start=0, speaker="doctor"),
+        turn(2, "No. \x1b[2J", start=0, speaker="patient"),
+        turn(7, "Yes, a fever and my head hurts", start=0, speaker="patient"),
+    )
+    chills = dataclasses.replace(
+        finding("chills", Status.ABSENT, Span(1, 3, 3)), evidence=(Span(1, 3, 3), Span(2, 0, 0))
+    )
+    fever = dataclasses.replace(CHANGED, evidence=(Span(2, 0, 0), Span(7, 2, 2)))
+    head = finding(
+        "headache", Status.PRESENT, Span(7, 4, 6), {"onset": "yesterday", "side": "left"}
+    )
+    return Extracted(Path("a.txt"), Path("out/a.jsonl"), turns, (fever, chills, head, PRESSURE))
+
+
+def test_a_text_in_a_pipe(extracted: Extracted, capsys: pytest.CaptureFixture[str]) -> None:
+    ui.print_extracted(extracted, highlight=True)
+    assert capsys.readouterr().out == (
+        "a.txt: 3 utterances, 4 findings -> out/a.jsonl\n"
+        "   1 doctor: Any [b]fever[/b] or chills? [chills:absent]\n"
+        "   2 patient: No. [fever:present] [chills:absent]  [2J\n"
+        "   7 patient: Yes, a fever [fever:present] and my head hurts [headache:present]\n"
+        "symptom   status              details                  in\n"
+        "fever     absent → present ?                         2, 7\n"
+        "chills    absent                                     1, 2\n"
+        "headache  present             since yesterday, left     7\n"
+        "measurement     status   value        in\n"
+        "blood pressure  present  140/90 mmHg   3\n"
+        "? to check: voicemed is not sure of it\n"
+    )
+
+
+def test_a_text_without_findings(capsys: pytest.CaptureFixture[str]) -> None:
+    nothing = Extracted(Path("a.txt"), Path("a.jsonl"), (turn(1, "Hello", start=0),), ())
+    ui.print_extracted(nothing, highlight=False)
+    assert capsys.readouterr().out == "a.txt: 1 utterance, 0 findings -> a.jsonl\n"
+
+
+def test_words_of_evidence_have_the_colour_of_their_status(extracted: Extracted) -> None:
+    lines = dict(ui.highlighted(extracted.turns, extracted.findings))
+    styles = {
+        lines[number].plain[span.start : span.end]: span.style
+        for number in (1, 7)
+        for span in lines[number].spans
+    }
+    assert styles["chills?"] == ui.STATUS_STYLES[Status.ABSENT]
+    for word in ("fever", "head", "hurts"):
+        assert styles[word] == ui.STATUS_STYLES[Status.PRESENT]
+    assert "my" in styles
+    assert "and" not in styles
+
+
+def test_a_text_on_a_terminal_fits_it(extracted: Extracted, terminal: PseudoTerminal) -> None:
+    long = "because " * 30
+    turns = (*extracted.turns[:2], turn(7, f"Yes, a fever and my head hurts {long}", start=0))
+    with terminal.as_stdio():
+        fcntl.ioctl(terminal.descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        ui.print_extracted(dataclasses.replace(extracted, turns=turns), highlight=True)
+    shown = terminal.shown()
+    rows = plain(shown).replace("\r", "").split("\n")
+    assert max(map(len, rows)) <= 80
+    assert "\x1b[2J" not in shown
+    assert any(row.startswith("     because") for row in rows)
 
 
 # -- lines in a pipe

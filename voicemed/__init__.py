@@ -15,8 +15,8 @@ The path of sound, a module for each stage:
     tts, playback            text -> AudioChunk               -> loudspeaker or file
 
 Two drivers run it: live (the streaming loop, the only module that starts threads of its own) and
-batch (recordings, decoded on all cores). Around them: encounter, note, config, weights, check, cli,
-ui, errors.
+batch (recordings, decoded on all cores). A third one, text_batch, takes its turns from texts
+(transcript_reader). Around them: encounter, note, config, weights, check, cli, ui, errors.
 """
 
 __version__ = "0.1.0"

@@ -107,7 +107,8 @@ def transcribe_files(
     with one recording, or with where its results go, is in the report.
     """
     report = BatchReport([], [], [])
-    jobs = _jobs(_recordings(paths, report), output)
+    recordings = find_files(paths, _is_recording, "recordings", report.failed)
+    jobs = name_results(recordings, output)
     transcriber: Transcriber | None = None
     for index, (path, target) in enumerate(jobs, 1):
         try:
@@ -353,16 +354,24 @@ class _Reporter:
         )
 
 
-def _recordings(paths: Sequence[Path], report: BatchReport) -> list[Path]:
-    """The files that are meant, each once; a folder stands for the recordings in and below it."""
+def find_files(
+    paths: Sequence[Path],
+    wanted: Callable[[Path], bool],
+    what: str,
+    failed: list[tuple[Path, str]],
+) -> list[Path]:
+    """The files that are meant, each once; a folder stands for the wanted ones in and below it.
+
+    A folder without any goes to `failed`, with the reason, which calls them `what`.
+    """
     found: dict[Path, Path] = {}
     for path in paths:
         if not path.is_dir():
             found.setdefault(path.resolve(), path)
             continue
-        inside = [p for p in sorted(path.rglob("*")) if _is_recording(p)]
+        inside = [p for p in sorted(path.rglob("*")) if wanted(p)]
         if not inside:
-            report.failed.append((path, f"{path}: no recordings in this folder"))
+            failed.append((path, f"{path}: no {what} in this folder"))
         for file in inside:
             found.setdefault(file.resolve(), file)
     return list(found.values())
@@ -372,15 +381,15 @@ def _is_recording(path: Path) -> bool:
     return path.suffix.lower() in _EXTENSIONS and path.is_file()
 
 
-def _jobs(recordings: Sequence[Path], output: Path | None) -> list[tuple[Path, Path]]:
-    """Each recording with the path of its results, which has no extension yet and is no other's."""
-    targets = {p: [(output or p.parent) / name for name in _names(p)] for p in recordings}
+def name_results(files: Sequence[Path], output: Path | None) -> list[tuple[Path, Path]]:
+    """Each file with the path of its results, which has no extension yet and is no other's."""
+    targets = {p: [(output or p.parent) / name for name in _names(p)] for p in files}
     wanted = Counter(chain.from_iterable(targets.values()))
-    return [(p, next(t for t in targets[p] if wanted[t] == 1)) for p in recordings]
+    return [(p, next(t for t in targets[p] if wanted[t] == 1)) for p in files]
 
 
 def _names(path: Path) -> list[str]:
-    """Names for the results of a recording, from the shortest to one that no other has."""
+    """Names for the results of a file, from the shortest to one that no other has."""
     *folders, name = path.resolve().parts[1:]
     longer = ["-".join([*folders[len(folders) - n :], name]) for n in range(len(folders) + 1)]
     return list(dict.fromkeys([path.stem, *longer]))

@@ -44,6 +44,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "voicemed transcribe recordings/ --output texts --format txt,findings",
         "voicemed transcribe visit.wav --model whisper-tiny.en --force",
     ),
+    "extract": (
+        "voicemed extract diary.txt",
+        "voicemed extract visit.json --highlight",
+        "voicemed extract transcripts/ letter.txt --output findings",
+    ),
     "speak": (
         "voicemed speak 'Take 5 mg twice a day.'",
         "voicemed speak 'BP 140/90' --output reply.wav",
@@ -269,6 +274,39 @@ def transcribe(
             progress=progress,
         )
     ui.print_batch_report(report)
+    if report.failed:
+        raise typer.Exit(1)
+
+
+@_command("extract")
+def extract(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="FILE|FOLDER", help="Texts, or folders of them.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder for the results; otherwise beside the text."),
+    ] = None,
+    highlight: Annotated[
+        bool, typer.Option("--highlight", help="Print the text too, with what was found marked.")
+    ] = False,
+) -> None:
+    """Find the symptoms and other findings in texts, and write them as NAME.jsonl.
+
+    .txt: a dialogue, if most lines begin with a speaker ("D:", "Patient:");
+    otherwise a diary, letter or note, in which everything is the patient's.
+
+    .json: a transcript by `voicemed transcribe`, or a list of {id, speaker, text}.
+
+    A bad file does not stop the others.
+    """
+    from voicemed import text_batch, ui
+
+    def show(one: text_batch.Extracted) -> None:
+        ui.print_extracted(one, highlight=highlight)
+
+    report = text_batch.extract_files(paths, output=output, show=show)
+    ui.print_extract_report(report)
     if report.failed:
         raise typer.Exit(1)
 

@@ -6,15 +6,21 @@ What it cannot answer it says so; it never guesses and never gives advice.
 
 from __future__ import annotations
 
+import csv
 import re
-from collections.abc import Iterable
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal
 
 from voicemed.assertion import Experiencer, Status
 from voicemed.encounter import Encounter
-from voicemed.findings import Finding
-from voicemed.lexicon import Concept, load_lexicon, tokenize
+from voicemed.findings import Finding, FindingKind
+from voicemed.lexicon import Concept, Match, PhraseMatcher, load_lexicon, tokenize
+from voicemed.measurements import load_catalogue
+from voicemed.transcript import Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +81,10 @@ def _address(text: str, wake_word: str) -> re.Match[str] | None:
 
 # --- the answer ----------------------------------------------------------------------------------
 
-_ABILITIES = "I can read back the symptoms, or say whether one was mentioned and since when."
+_ABILITIES = (
+    "I can read back the symptoms, medications, allergies and measurements, or say whether one was "
+    "mentioned."
+)
 _POLITE = r"(?: (?:please|now|thanks|thank you|again))*"
 _ASKED = r"(?:(?:please|can you|could you|would you|and|so) )*"
 _STOP = re.compile(
@@ -113,6 +122,62 @@ _GROUPS = {
     name: re.compile(rf"{_ASKED}{_WHAT}\b{words}\b(?: (?:symptoms?|findings?))?{_TAIL}{_POLITE}")
     for name, words in _GROUP_WORDS.items()
 }
+_MEDICATION = r"(?:medications?|medicines?|meds|drugs|tablets|pills|medication list)"
+_TAKES = rf"(?: (?:is|are|does|do|did|has|was|s|{_WHO}|on|taking|takes?|taken|using|use|been))*"
+_MEDICATIONS = re.compile(
+    rf"{_ASKED}(?:(?:(?:what|which|any|list|read|tell|give|show|repeat|go over|run through)"
+    r"(?: (?:back|me|us|out|all|of|are|is|were|s|re|the|her|his|their|patient s|any|other|current"
+    rf"|regular|about))* )?{_MEDICATION}{_TAKES}{_TAIL}"
+    rf"|(?:is|are|does|do|did|has|have) {_WHO}(?: (?:on|taking|take|have|use|using|been|mention"
+    rf"|mentioned|any|other|regular|current))* {_MEDICATION}(?: currently| now)?{_TAIL}"
+    rf"|what (?:is|s|does|are|do) {_WHO} (?:on|taking|take)(?: currently| now)?){_POLITE}"
+)
+_ALLERGY = r"(?:(?:known|drug|food|medication|other) )*allerg(?:y|ies)"
+_ALLERGIES = re.compile(
+    rf"{_ASKED}(?:(?:(?:what|which|any|list|read|tell|give|show|repeat)"
+    r"(?: (?:back|me|us|out|all|of|are|is|were|s|re|the|her|his|their|patient s|any|about))* )?"
+    rf"{_ALLERGY}{_TAIL}"
+    rf"|(?:does|do|did|has|have) {_WHO}(?: (?:have|has|had|got|mention|mentioned|report|any))*"
+    rf" {_ALLERGY}{_TAIL}"
+    rf"|(?:is|are|was) {_WHO} allergic(?: to (?:anything|something|any (?:drugs?|medications?)))?"
+    rf"|what (?:is|s|are|was) {_WHO} allergic to){_POLITE}"
+)
+_SUBSTANCES = r"(?:the |a |any )?SUBSTANCE(?:(?: (?:and|or))? (?:the |a |any )?SUBSTANCE)*"
+_ALLERGIC_TO = re.compile(
+    rf"{_ASKED}(?:(?:is|are|was) {_WHO} (?:allergic|intolerant|sensitive) to {_SUBSTANCES}"
+    rf"|(?:(?:does|do|did|has|have) {_WHO}(?: (?:have|has|had|got|mention|mentioned|report|any"
+    rf"|an?))*|any|what about|how about)(?: the| her| his)? {_ALLERGY} to {_SUBSTANCES}"
+    rf"|SUBSTANCE {_ALLERGY}){_TAIL}{_POLITE}"
+)
+_ABOUT_SUBSTANCES = re.compile(
+    rf"{_ASKED}(?:(?:(?:did|does|do|has|have|had|is|are|was|were) {_WHO}"
+    rf"|(?:tell me|say|check) (?:if|whether) {_WHO}|any|what about|how about|was there|is there)"
+    r"(?: (?:mention(?:ed|s)?|report(?:ed)?|sa(?:y|id)|take[ns]?|taking|took|us(?:ed?|ing)|on"
+    r"|ha[sd]|have|got?|been|ever|still|currently|now|also|some|her|his|their|about|prescribed|given))*"
+    rf" )?{_SUBSTANCES}{_TAIL}{_POLITE}"
+)
+_DOSE = re.compile(
+    rf"{_ASKED}(?:(?:what|which)(?: (?:is|was|s))?(?: (?:the|her|his|their))?"
+    r"(?: SUBSTANCE)? (?:dose|dosage|strength)(?: of)?(?: (?:the|her|his|their))?(?: SUBSTANCE)?"
+    r"|how (?:much|often|many)(?: times)?(?: of)?(?: the)?(?: SUBSTANCE)?)"
+    rf" (?:is|does|do|did|was) {_WHO} (?:on|tak(?:e|ing)|us(?:e|ing))(?: the)?(?: SUBSTANCE)?"
+    rf"{_POLITE}"
+)
+_MEASUREMENTS = re.compile(
+    rf"{_ASKED}(?:(?:what|which|any|list|read|tell|give|show|repeat)?"
+    r"(?: (?:back|me|us|out|all|of|are|is|were|s|re|the|her|his|their|patient s|any|about))* )?"
+    rf"(?:vitals?|vital signs|measurements|observations){_TAIL}{_POLITE}"
+)
+_VALUE = re.compile(
+    rf"{_ASKED}(?:what|how)(?: (?:is|was|were|are|s|much|high|does|did|the|her|his|their|patient s"
+    rf"|last|latest|current|{_WHO}))* MEASURE(?: and(?: the| her| his)? MEASURE)*"
+    rf"(?: (?:like|reading|value|level))?{_TAIL}{_POLITE}"
+)
+_ABOUT_MEASURE = re.compile(
+    rf"{_ASKED}(?:(?:(?:did|does|do|has|have|was|is) (?:{_WHO}|there)|any|what about|how about)"
+    r"(?: (?:mention(?:ed)?|sa(?:y|id)|measured?|ta(?:ke|ken)|checked?|have|got|a|any|the|her|his"
+    rf"|their|about))* )?MEASURE(?: (?:reading|value|level)s?)?{_TAIL}{_POLITE}"
+)
 _SINCE_WHEN = re.compile(
     r"\b(?:how long|since when|when|how many (?:hours|days|weeks|months|years))\b"
 )
@@ -141,19 +206,23 @@ def respond(request: str, encounter: Encounter, last_reply: str = "") -> Reply:
         return Reply("", "stop")
     if _REPEAT.fullmatch(said):
         return Reply(last_reply or "I have not said anything yet.", "repeat")
+    symptoms = _of(FindingKind.SYMPTOM, encounter)
     for name, group in _GROUPS.items():
         if group.fullmatch(said):
-            return Reply(_read_back(encounter.findings, only=name), "answer")
+            return Reply(_read_back(symptoms, only=name), "answer")
     if _ALL.fullmatch(said):
-        return Reply(_read_back(encounter.findings), "answer")
+        only_symptoms = re.search(r"symptom|complain", said)
+        return Reply(_read_back(symptoms) if only_symptoms else _summary(encounter), "answer")
+    if answer := _of_substances(said, encounter) or _of_measurements(said, encounter):
+        return Reply(answer, "answer")
 
     asked = _concepts_in(request)
     if not asked or _OUTSIDE.search(said):
         return Reply(_cannot(said), "unknown")
     if _SINCE_WHEN.search(said):
-        answers = [_since_when(concept, encounter.findings) for concept in asked]
+        answers = [_since_when(concept, symptoms) for concept in asked]
     elif _STATUS_QUESTION.match(said) or _is_bare(said):
-        answers = [_status(concept, encounter.findings) for concept in asked]
+        answers = [_status(concept, symptoms) for concept in asked]
     else:
         return Reply(_cannot(said), "unknown")
     plain = len(asked) == 1 and _MENTIONED.match(said) and _ends_with(said, asked[0])
@@ -189,6 +258,121 @@ def _cannot(said: str) -> str:
     return f"I can't answer that. {_ABILITIES}"
 
 
+# --- medications, allergies, measurements --------------------------------------------------------
+
+
+@cache
+def _spoken_of() -> Mapping[str, Any]:
+    text = files("voicemed.data").joinpath("medications.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
+@cache
+def _substances() -> PhraseMatcher[str]:
+    """Drugs, kinds of drugs and allergens by the names that people say."""
+    drugs = csv.DictReader(
+        files("voicemed.data").joinpath("drugs.tsv").read_text(encoding="utf-8").splitlines(),
+        delimiter="\t",
+        quoting=csv.QUOTE_NONE,
+    )
+    said = [(row["name"], [row["name"], *(row["said"] or "").split("|")]) for row in drugs]
+    said += [*_spoken_of()["groups"].items(), *_spoken_of()["allergens"].items()]
+    patterns = ((name, form) for name, forms in said for form in forms if form and "," not in form)
+    return PhraseMatcher(patterns, _spoken_of()["lists"])
+
+
+def _replaced(said: str, matches: Iterable[Match[str]], by: str) -> tuple[str, tuple[str, ...]]:
+    """The question with a placeholder for each name, the longest ones first; and these names."""
+    words = said.split()
+    taken: dict[int, str] = {}
+    for match in sorted(matches, key=lambda match: -match.weight):
+        if match.label and taken.keys().isdisjoint(match.tokens):
+            taken |= dict.fromkeys(match.tokens, match.label)
+    places = [token.word for token in tokenize(words)]
+    names = {places[at]: name for at, name in sorted(taken.items())}
+    text = " ".join(by if at in names else word for at, word in enumerate(words))
+    return re.sub(rf"{by}(?: {by})+", by, text), tuple(dict.fromkeys(names.values()))
+
+
+def _of_substances(said: str, encounter: Encounter) -> str:
+    """The answer to a question about medications or allergies; empty if it is none."""
+    medications = _of(FindingKind.MEDICATION, encounter)
+    allergies = _of(FindingKind.ALLERGY, encounter)
+    if _MEDICATIONS.fullmatch(said):
+        return _read_back(medications, _TAKEN) if medications else "Not mentioned: medications."
+    if _ALLERGIES.fullmatch(said):
+        return _read_back(allergies, _ALLERGIC) if allergies else "Not mentioned: allergies."
+    found = _substances().find(tokenize(said.split()))
+    question, names = _replaced(said, found, "SUBSTANCE")
+    if not names:
+        return ""
+    if _ALLERGIC_TO.fullmatch(question):
+        return _allergy_to(names, allergies)
+    if _ABOUT_SUBSTANCES.fullmatch(question) or _DOSE.fullmatch(question):
+        return " ".join(_substance(name, encounter) for name in names)
+    return ""
+
+
+def _allergy_to(names: Sequence[str], allergies: Sequence[Finding]) -> str:
+    """What was found of these allergies; where one was not mentioned, all others too."""
+    missing = [name for name in names if not _named(name, allergies)]
+    if not missing:
+        named = [one for one in allergies if any(_named(name, [one]) for name in names)]
+        return _read_back(named, _ALLERGIC)
+    answer = f"Not mentioned: allergy to {' or '.join(missing)}."
+    return f"{answer} {_read_back(allergies, _ALLERGIC)}" if allergies else answer
+
+
+def _substance(name: str, encounter: Encounter) -> str:
+    """What was found of a substance as a medication and as what causes an allergy."""
+    kinds = (FindingKind.MEDICATION, FindingKind.ALLERGY)
+    found = [(_of(kind, encounter), _TITLES_OF[kind]) for kind in kinds]
+    told = [_read_back(of, titles) for all_, titles in found if (of := _named(name, all_))]
+    if told:
+        return " ".join(told)
+    if _is_said(name, encounter.turns):
+        return f"Spoken of, but nothing noted: {name}."
+    if name in _spoken_of()["groups"]:  # whether a drug is of that kind is for the doctor to say
+        told = [_read_back(all_, titles) for all_, titles in found if all_]
+        return " ".join([f"Not mentioned by that name: {name}.", *told])
+    told = [_read_back(of, titles) for all_, titles in found if (of := _denied(all_))]
+    return " ".join([f"Not mentioned: {name}.", *told])
+
+
+def _denied(findings: Iterable[Finding]) -> list[Finding]:
+    """What is denied as a whole: 'no medications', 'no known allergies'."""
+    whole = ("medication", "allergy", "drug allergy")
+    return [one for one in findings if one.concept.display in whole and _group(one) == "denied"]
+
+
+def _is_said(substance: str, turns: Iterable[Turn]) -> bool:
+    """Whether somebody names it, other than to the assistant."""
+    return any(
+        match.label == substance
+        for turn in turns
+        if not turn.to_assistant
+        for match in _substances().find(tokenize(word.text for word in turn.words))
+    )
+
+
+def _of_measurements(said: str, encounter: Encounter) -> str:
+    """The answer to a question about measurements; empty if it is none."""
+    measured = _of(FindingKind.MEASUREMENT, encounter)
+    if _MEASUREMENTS.fullmatch(said):
+        return _read_back(measured, _MEASURED) if measured else "Not mentioned: measurements."
+    found = load_catalogue().names(tokenize(said.split()))
+    question, names = _replaced(said, found, "MEASURE")
+    about = _ABOUT_MEASURE.fullmatch(question) and not _concepts_in(said)  # "a temperature": fever
+    if not names or not (_VALUE.fullmatch(question) or about):
+        return ""
+    return " ".join(
+        _read_back(named, _MEASURED)
+        if (named := [one for one in measured if one.concept.display == name])
+        else f"Not mentioned: {name}."
+        for name in names
+    )
+
+
 # --- what the encounter says ---------------------------------------------------------------------
 
 _PRESENT = "Present: "
@@ -199,6 +383,20 @@ _TITLES = {
     "past": "In the past",
     "possible": "Only as a possibility",
     "other": "Of somebody else",
+}
+_TAKEN = _TITLES | {
+    "present": "Taking",
+    "denied": "Not taking",
+    "past": "Taken in the past",
+    "other": "Taken by somebody else",
+}
+_ALLERGIC = _TITLES | {"present": "Allergic to"}
+_MEASURED = _TITLES | {"present": "Measured"}
+_TITLES_OF = {
+    FindingKind.SYMPTOM: _TITLES,
+    FindingKind.MEDICATION: _TAKEN,
+    FindingKind.ALLERGY: _ALLERGIC,
+    FindingKind.MEASUREMENT: _MEASURED,
 }
 _GROUP_OF = {
     Status.PRESENT: "present",
@@ -215,7 +413,26 @@ def _group(finding: Finding) -> str:
     return _GROUP_OF[finding.assertion.status]
 
 
-def _read_back(findings: Iterable[Finding], only: str = "") -> str:
+def _of(kind: FindingKind, encounter: Encounter) -> list[Finding]:
+    return [finding for finding in encounter.findings if finding.kind is kind]
+
+
+def _named(substance: str, findings: Iterable[Finding]) -> list[Finding]:
+    """The findings about a substance, by their own name or as a part of it."""
+    return [
+        finding
+        for finding in findings
+        if finding.concept.display.casefold() == substance.casefold()
+        or any(
+            match.label == substance
+            for match in _substances().find(tokenize(finding.concept.display.split()))
+        )
+    ]
+
+
+def _read_back(
+    findings: Iterable[Finding], titles: Mapping[str, str] = _TITLES, only: str = ""
+) -> str:
     """All findings, grouped by status; or one group."""
     groups: dict[str, list[str]] = {}
     for finding in findings:
@@ -225,8 +442,20 @@ def _read_back(findings: Iterable[Finding], only: str = "") -> str:
     if not groups:
         return "No symptoms so far."
     return " ".join(
-        f"{title}: {'; '.join(groups[name])}." for name, title in _TITLES.items() if name in groups
+        f"{title}: {'; '.join(groups[name])}." for name, title in titles.items() if name in groups
     )
+
+
+def _summary(encounter: Encounter) -> str:
+    """Findings of every kind, the symptoms first."""
+
+    def parts() -> Iterator[str]:
+        for kind in FindingKind:
+            found = _of(kind, encounter)
+            if found or kind is FindingKind.SYMPTOM:
+                yield _read_back(found, _TITLES_OF[kind])
+
+    return " ".join(parts())
 
 
 def _status(concept: Concept, findings: Iterable[Finding]) -> str:
@@ -244,7 +473,7 @@ def _since_when(concept: Concept, findings: Iterable[Finding]) -> str:
         return _status(concept, found)
     return " ".join(
         f"{_described(finding)[:1].upper()}{_described(finding)[1:]}."
-        if _since(finding)
+        if finding.since
         else f"Not said since when: {finding.concept.display} is present."
         for finding in present
     )
@@ -258,24 +487,14 @@ def _is_kind_of(found: Concept, asked: Concept) -> bool:
 
 
 def _described(finding: Finding) -> str:
-    """ "headache, since yesterday, severe": the name, with the attributes of a present symptom."""
+    """ "headache, since yesterday, severe", "metformin, 500 mg" or "blood pressure 140/90 mmHg"."""
+    name = finding.concept.display
+    if finding.kind is FindingKind.MEASUREMENT:
+        return f"{name} {finding.details}".rstrip()
+    if finding.kind is FindingKind.ALLERGY and finding.details:
+        return f"{name}, reaction {finding.details}"
+    if finding.kind is not FindingKind.SYMPTOM:
+        return ", ".join(filter(None, [name, finding.details]))
     if _group(finding) != "present":
-        return finding.concept.display
-    details = [_since(finding), finding.attributes.get("severity", "")]
-    return ", ".join(filter(None, [finding.concept.display, *details]))
-
-
-def _since(finding: Finding) -> str:
-    """ "since yesterday", "started three days ago" or "for two weeks"; empty if it was not said."""
-    onset = finding.attributes.get("onset", "").strip(" .,;")
-    duration = finding.attributes.get("duration", "").strip(" .,;")
-    if onset.startswith("since"):
-        return onset
-    if onset:
-        vague = re.search(r"\bago\b|\bback$|^(?:when|at|in|on|after|during|ever|just)\b", onset)
-        return f"started {onset}" if vague else f"since {onset}"
-    if duration.startswith(("last", "past")):
-        return f"for the {duration}"
-    if duration:
-        return duration if duration.startswith("for ") else f"for {duration}"
-    return ""
+        return name
+    return ", ".join(filter(None, [name, finding.since, finding.attributes.get("severity", "")]))

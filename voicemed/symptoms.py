@@ -29,7 +29,7 @@ from voicemed.assertion import (
 )
 from voicemed.attributes import AttributeReader, load_attributes
 from voicemed.classifier import Candidate, Piece
-from voicemed.findings import Finding
+from voicemed.findings import Finding, StatusChange
 from voicemed.lexicon import Concept, Kind, Lexicon, Mention, Token, load_lexicon, tokenize
 from voicemed.transcript import Span, Turn
 
@@ -130,13 +130,31 @@ class _History:
     def _finding(self, status: Status) -> Finding:
         supporting = [one for one in self.evidence if one.assertion.status is status]
         spans = tuple(dict.fromkeys(span for one in supporting for span in one.spans))
+        first = StatusChange(status, supporting[0].spans[-1].turn)
         return Finding(
             self.concept,
             Assertion(status, self.experiencer),
             spans[:_MAX_EVIDENCE],
             dict(self.attributes) if status is Status.PRESENT else {},
             round(max(one.confidence for one in supporting), 3),
+            history=(first,) if status is Status.PAST else self._changes(),
         )
+
+    def _changes(self) -> tuple[StatusChange, ...]:
+        """Each status that it has had so far, with the turn that brought it; not a past one."""
+        changes: list[StatusChange] = []
+        decisive: _Evidence | None = None
+        for one in self.evidence:
+            status = one.assertion.status
+            if status is Status.PAST or (status is Status.HYPOTHETICAL and decisive):
+                continue
+            if status is not Status.HYPOTHETICAL:
+                if decisive and not _overrules(one, decisive):
+                    continue
+                decisive = one
+            if not changes or changes[-1].status is not status:
+                changes.append(StatusChange(status, one.spans[-1].turn))
+        return tuple(changes)
 
 
 def _overrules(new: _Evidence, old: _Evidence) -> bool:

@@ -175,9 +175,9 @@ def to_txt(transcript: Transcript) -> str:
 
 
 def to_markdown(transcript: Transcript) -> str:
-    """A page to read: where it comes from, the findings as a table, the turns with their times."""
+    """A page to read: where it comes from, the findings as tables, the turns with their times."""
     parts = [f"# {_markdown(transcript.source)}", "\n".join(_facts(transcript))]
-    parts += ["## Findings", _findings_table(transcript), "## Transcript"]
+    parts += ["## Findings", *_findings_tables(transcript), "## Transcript"]
     parts += [_markdown_turn(turn) for turn in transcript.turns if turn.text]
     return "\n\n".join(parts) + "\n"
 
@@ -196,20 +196,40 @@ def _facts(transcript: Transcript) -> Iterator[str]:
     yield "- written by speech recognition, not checked by anybody"
 
 
-def _findings_table(transcript: Transcript) -> str:
+def _findings_tables(transcript: Transcript) -> Iterator[str]:
+    """A table for each kind of finding, symptoms first; findings to check have a question mark."""
+    from voicemed.findings import FindingKind  # here, as it is built upon this module
+
     if not transcript.findings:
-        return "None."
+        yield "None."
+        return
     turns = {turn.id: turn for turn in transcript.turns}
-    rows = ["| symptom | status | since | said at |", "|---|---|---|---|"]
-    for finding in transcript.findings:
-        status: str = finding.assertion.status
+    for kind in FindingKind:
+        found = [finding for finding in transcript.findings if finding.kind is kind]
+        if found:
+            yield "\n".join(_findings_table(kind, found, turns))
+    if any(finding.doubtful for finding in transcript.findings):
+        yield "? to check: voicemed is not sure of it"
+
+
+def _findings_table(
+    kind: str, findings: Iterable[Finding], turns: Mapping[int, Turn]
+) -> Iterator[str]:
+    symptoms = kind == "symptom"
+    yield f"| {kind} | status | {'since' if symptoms else 'details'} | said at |"
+    yield "|---|---|---|---|"
+    for finding in findings:
+        status = " → ".join(change.status for change in finding.history[:-1])
+        status += f"{' → ' if status else ''}{finding.assertion.status}"
         if finding.assertion.experiencer != "patient":
             status += " (of somebody else)"
-        since = finding.attributes.get("onset") or finding.attributes.get("duration", "")
+        if finding.doubtful:
+            status += " ?"
+        said = finding.attributes
+        details = said.get("onset") or said.get("duration", "") if symptoms else finding.details
         said_at = dict.fromkeys(_clock(_times(turns, span)[0]) for span in finding.evidence)
-        cells = [finding.concept.display, status, since, ", ".join(said_at)]
-        rows.append(f"| {' | '.join(map(_markdown, cells))} |")
-    return "\n".join(rows)
+        cells = [finding.concept.display, status, details, ", ".join(said_at)]
+        yield f"| {' | '.join(map(_markdown, cells))} |"
 
 
 def _markdown_turn(turn: Turn) -> str:
@@ -353,6 +373,9 @@ def _stamp(seconds: Seconds, mark: str) -> str:
 
 SCHEMA = "voicemed-transcript/1"
 "Described in docs/transcript-format.md; a change that breaks readers takes the next number."
+_NO_SYMPTOM = "other: "
+"""Before the name of what is no symptom: who reads only `symptom` must not take a drug for one, and
+scorers leave such rows out."""
 
 
 def to_json(transcript: Transcript) -> str:
@@ -380,9 +403,9 @@ def to_findings_jsonl(transcript: Transcript) -> str:
     turns = {turn.id: turn for turn in transcript.turns}
     lines = []
     for finding in transcript.findings:
-        row = _finding_to_json(finding, turns)
-        row["evidence"] = sorted({span.turn for span in finding.evidence})
+        row = finding_row(finding)
         row["evidence_times"] = [_times(turns, span) for span in finding.evidence]
+        row["attributes"] = dict(finding.attributes)
         lines.append(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
     return "".join(lines)
 
@@ -407,22 +430,33 @@ def _turn_to_json(turn: Turn) -> dict[str, Any]:
     }
 
 
+def finding_row(finding: Finding) -> dict[str, Any]:
+    """A finding as JSON without its attributes, with the ids of its turns as `evidence`."""
+    concept = finding.concept
+    return {
+        "symptom": ("" if finding.kind == "symptom" else _NO_SYMPTOM) + concept.display,
+        "status": str(finding.assertion.status),
+        "experiencer": str(finding.assertion.experiencer),
+        "kind": str(finding.kind),
+        "system": concept.system,
+        "code": concept.code,
+        "display": concept.display,
+        "evidence": sorted({span.turn for span in finding.evidence}),
+        "history": [
+            {"status": str(change.status), "turn": change.turn} for change in finding.history
+        ],
+        "confidence": round(finding.confidence, 4),
+    }
+
+
 def _finding_to_json(finding: Finding, turns: Mapping[int, Turn]) -> dict[str, Any]:
     evidence = []
     for span in finding.evidence:
         start, end = _times(turns, span)
         place = {"turn": span.turn, "first": span.first, "last": span.last}
         evidence.append({**place, "start": start, "end": end})
-    return {
-        "symptom": finding.concept.display,
-        "status": str(finding.assertion.status),
-        "experiencer": str(finding.assertion.experiencer),
-        "system": finding.concept.system,
-        "code": finding.concept.code,
-        "evidence": evidence,
-        "attributes": dict(finding.attributes),
-        "confidence": round(finding.confidence, 4),
-    }
+    words = {"evidence": evidence, "attributes": dict(finding.attributes)}
+    return finding_row(finding) | words
 
 
 def _times(turns: Mapping[int, Turn], span: Span) -> tuple[Seconds, Seconds]:
@@ -479,7 +513,7 @@ def _turn_from_json(data: _Json) -> Turn:
 def _finding_from_json(data: _Json, lengths: Mapping[int, int]) -> Finding:
     # Here, as these modules are built upon this one.
     from voicemed.assertion import Assertion, Experiencer, Status
-    from voicemed.findings import Finding
+    from voicemed.findings import Finding, FindingKind, StatusChange
     from voicemed.lexicon import Concept
 
     spans = []
@@ -488,12 +522,21 @@ def _finding_from_json(data: _Json, lengths: Mapping[int, int]) -> Finding:
         if not 0 <= span.first <= span.last < lengths.get(span.turn, 0):
             raise place.error("points at words that are not there")
         spans.append(span)
+    fields = data.fields()  # older files, of symptoms only, lack `kind` and `history`
+    kind = fields["kind"].member(FindingKind) if "kind" in fields else FindingKind.SYMPTOM
+    changes = fields["history"].items() if "history" in fields else []
     return Finding(
-        Concept(data["system"].text(), data["code"].text(), data["symptom"].text()),
+        Concept(
+            data["system"].text(),
+            data["code"].text(),
+            data["symptom" if kind is FindingKind.SYMPTOM else "display"].text(),
+        ),
         Assertion(data["status"].member(Status), data["experiencer"].member(Experiencer)),
         tuple(spans),
         {key: value.text() for key, value in data["attributes"].fields().items()},
         data["confidence"].number(),
+        kind,
+        tuple(StatusChange(one["status"].member(Status), one["turn"].integer()) for one in changes),
     )
 
 

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, Protocol, Self
 
 from rich import box
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.layout import Layout
 from rich.live import Live
 from rich.panel import Panel
@@ -38,7 +38,7 @@ from rich.text import Text
 from voicemed.assertion import Experiencer, Status
 from voicemed.audio import SILENCE_DBFS, Seconds
 from voicemed.encounter import Encounter
-from voicemed.findings import Finding
+from voicemed.findings import Finding, FindingKind
 from voicemed.live import Event, LiveLoop, LiveStatus, Replied, StatusChanged, TurnAdded
 from voicemed.transcript import Turn
 
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from voicemed.batch import BatchProgress, BatchReport
     from voicemed.check import CheckResult
     from voicemed.microphone import DeviceInfo
+    from voicemed.text_batch import Extracted, ExtractReport
     from voicemed.weights import ModelStatus
     from voicemed.weights import Progress as PullProgress
 
@@ -72,6 +73,14 @@ STATE_STYLES = {
     "damaged": "bold red",
     "failed": "bold red",
 }
+DETAILS = {
+    FindingKind.SYMPTOM: "since",
+    FindingKind.MEDICATION: "dose",
+    FindingKind.ALLERGY: "reaction",
+    FindingKind.MEASUREMENT: "value",
+}
+"Title of the column of a finding's details."
+TO_CHECK = "? to check: voicemed is not sure of it"
 SPEAKER_STYLES = {"doctor": "bold cyan", "patient": "bold yellow"}
 _MEASURE = Console(file=io.StringIO())
 "Prints nothing; only measures how text wraps."
@@ -114,10 +123,18 @@ def clock(seconds: Seconds) -> str:
     return f"{hour}:{minute:02}:{second:02}" if hour else f"{minute:02}:{second:02}"
 
 
-def symptom(finding: Finding) -> str:
-    """The symptom's name, and whether it is another person's."""
+def name(finding: Finding) -> str:
+    """The name of what was found, and whether it is another person's."""
     other = finding.assertion.experiencer is Experiencer.OTHER
-    return f"{finding.concept.display} (someone else)" if other else finding.concept.display
+    return printable(finding.concept.display) + (" (someone else)" if other else "")
+
+
+def status_text(finding: Finding) -> Text:
+    """The status, after those that it had before; with a question mark if it is to be checked."""
+    statuses = [change.status for change in finding.history[:-1]] + [finding.assertion.status]
+    parts = (Text(status.value, style=STATUS_STYLES[status]) for status in statuses)
+    text = Text(" → ").join(parts)
+    return text.append(" ?", style="bold yellow") if finding.doubtful else text
 
 
 def since(finding: Finding) -> str:
@@ -127,6 +144,13 @@ def since(finding: Finding) -> str:
     if duration := finding.attributes.get("duration"):
         return printable(f"for {duration.removeprefix('for ')}")
     return ""
+
+
+def details(finding: Finding) -> str:
+    """What else is shown of it: since when a symptom, the dose, the reaction, the value."""
+    if finding.kind is FindingKind.SYMPTOM:
+        return since(finding)
+    return printable(finding.details)
 
 
 def evidence_time(finding: Finding, encounter: Encounter) -> str:
@@ -177,8 +201,9 @@ def print_session_end(encounter: Encounter, *, output: str) -> None:
     `output` is where replies went: speaker, none or a WAV, which is there if something was said.
     """
     console = make_console()
-    if encounter.findings:
-        console.print(_findings(encounter, edge=_edge(console)))
+    found = encounter.findings
+    tables = _sections(found, lambda one: evidence_time(one, encounter), edge=_edge(console))
+    _print_findings(console, found, tables)
     counts = [
         _count(len(encounter.turns), "turn"),
         _count(len(encounter.findings), "finding"),
@@ -282,16 +307,15 @@ class SessionLines:
         self._warnings.show()
 
     def _print_changes(self) -> None:
-        now: dict[str, str] = {}
+        states: dict[str, list[str]] = {}
         for finding in self._loop.encounter.findings:
-            began = since(finding)
-            began = began if not began or began.startswith("for ") else f"since {began}"
-            now[symptom(finding)] = finding.assertion.status + (f" ({began})" if began else "")
-        for name, state in now.items():
-            if state != self._known.get(name):
-                self._print(f"  {'~' if name in self._known else '+'} {name}: {state}")
-        for name in [name for name in self._known if name not in now]:
-            self._print(f"  - {name}: withdrawn")
+            states.setdefault(_subject(finding), []).append(_state(finding))
+        now = {subject: "; ".join(said) for subject, said in states.items()}
+        for subject, state in now.items():
+            if state != self._known.get(subject):
+                self._print(f"  {'~' if subject in self._known else '+'} {subject}: {state}")
+        for subject in [subject for subject in self._known if subject not in now]:
+            self._print(f"  - {subject}: withdrawn")
         self._known = now
 
     def _print(self, line: str) -> None:
@@ -314,6 +338,22 @@ class WarningLines:
         self._last = warning
 
 
+def _subject(finding: Finding) -> str:
+    """The name in a line, with the kind where the name does not tell it."""
+    tells = finding.kind in (FindingKind.SYMPTOM, FindingKind.MEASUREMENT)
+    return name(finding) if tells else f"{name(finding)} ({finding.kind})"
+
+
+def _state(finding: Finding) -> str:
+    """The status in a line, with its details; of a measurement the value tells enough."""
+    status, said = finding.assertion.status, details(finding)
+    if finding.kind is FindingKind.MEASUREMENT and status is Status.PRESENT and said:
+        return said
+    if finding.kind is FindingKind.SYMPTOM:
+        said = printable(finding.since)
+    return status + (f" ({said})" if said else "")
+
+
 def _edge(console: Console) -> box.Box | None:
     """Lines around a table that stays on the terminal; none in a pipe."""
     return box.SIMPLE_HEAD if console.is_terminal else None
@@ -334,15 +374,17 @@ def _panes(
     encounter: Encounter, transcript: RenderableType, *, width: int, height: int
 ) -> RenderableType:
     """Transcript and findings: side by side where the screen is wide, else one above the other."""
-    table = _findings(encounter, edge=None, expand=True)
+    findings = encounter.findings
+    tables = _sections(findings, lambda one: evidence_time(one, encounter), edge=None, expand=True)
+    to_check = "  (? to check)" if any(finding.doubtful for finding in findings) else ""
     left = Layout(_pane(transcript, "Transcript"))
-    right = Layout(_pane(_Tail(table, keep=1), f"Findings: {len(encounter.findings)}"))
+    right = Layout(_pane(_Stack(tables), f"Findings: {len(findings)}{to_check}"))
     panes = Layout()
     if width >= WIDE:
         right.size = max(44, width * 2 // 5)
         panes.split_row(left, right)
     else:
-        right.size = min(_lines(table, width - 4) + 2, max(4, (height - 5) // 2))
+        right.size = min(_lines(Group(*tables), width - 4) + 2, max(4, (height - 5) // 2))
         panes.split_column(left, right)
     return panes
 
@@ -380,21 +422,47 @@ def _partial(status: LiveStatus) -> Text:
     return text
 
 
-def _findings(encounter: Encounter, *, edge: box.Box | None, expand: bool = False) -> Table:
-    table = Table(box=edge, expand=expand, pad_edge=False, header_style="dim")
-    table.add_column("symptom", overflow="fold", ratio=3 if expand else None)
-    table.add_column("status", no_wrap=True)
-    table.add_column("since", overflow="fold", ratio=2 if expand else None)
-    table.add_column("at", no_wrap=True, justify="right")
-    for finding in encounter.findings:
-        status = finding.assertion.status
-        table.add_row(
-            Text(symptom(finding)),
-            Text(status.value, style=STATUS_STYLES[status]),
-            Text(since(finding)),
-            evidence_time(finding, encounter),
+def _sections(
+    findings: Iterable[Finding],
+    place: Callable[[Finding], str],
+    *,
+    edge: box.Box | None,
+    expand: bool = False,
+    whole: bool = False,
+) -> list[Table]:
+    """A table for each kind of finding that there is, the symptoms' first.
+
+    `place` tells where a finding was said. A table that expands is one of a screen: there that of
+    the symptoms is never missing. whole: show all that was said of a symptom, not only since when.
+    """
+    found = list(findings)
+    kinds = {finding.kind for finding in found} | ({FindingKind.SYMPTOM} if expand else set())
+    tables = []
+    for kind in [kind for kind in FindingKind if kind in kinds]:
+        rows = [finding for finding in found if finding.kind is kind]
+        statuses = [status_text(finding) for finding in rows]
+        words = [len(word) for status in statuses for word in status.plain.split()]
+        table = Table(box=edge, expand=expand, pad_edge=False, header_style="dim")
+        table.add_column(kind.value, overflow="fold", ratio=3 if expand else None)
+        table.add_column(
+            "status", min_width=max(words, default=6), max_width=14 if expand else None
         )
-    return table
+        about = "details" if whole and kind is FindingKind.SYMPTOM else DETAILS[kind]
+        table.add_column(about, overflow="fold", ratio=2 if expand else None)
+        table.add_column("in" if whole else "at", no_wrap=expand, justify="right")
+        for finding, status in zip(rows, statuses, strict=True):
+            said = printable(finding.details) if whole else details(finding)
+            table.add_row(Text(name(finding)), status, Text(said), place(finding))
+        tables.append(table)
+    return tables
+
+
+def _print_findings(console: Console, findings: Sequence[Finding], tables: list[Table]) -> None:
+    """The tables, and what a question mark in them means."""
+    for table in tables:
+        console.print(table)
+    if any(finding.doubtful for finding in findings):
+        console.print(TO_CHECK, soft_wrap=True)
 
 
 def _meter(status: LiveStatus, width: int) -> Text:
@@ -479,6 +547,23 @@ class _Tail:
         for line in lines:
             yield from line
             yield Segment.line()
+
+
+class _Stack:
+    """Tables below each other; where not all fit, those after the first get a third."""
+
+    def __init__(self, tables: Sequence[Table]) -> None:
+        self._first = tables[0]
+        self._rest = Group(*tables[1:])
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width = options.max_width
+        first, rest = _lines(self._first, width), _lines(self._rest, width)
+        room = options.height if options.height is not None else first + rest
+        below = min(rest, max(room - first, room // 3))
+        for part, height in ((self._first, room - below), (self._rest, below)):
+            if height:
+                yield from console.render(_Tail(part, keep=1), options.update(height=height))
 
 
 # -- dictation
@@ -624,10 +709,75 @@ def print_batch_report(report: BatchReport) -> None:
     if report.failed:
         counts += f", {len(report.failed)} failed"
     make_console().print(counts, soft_wrap=True)
+    _print_failed(report.failed)
+
+
+def _print_failed(failed: Iterable[tuple[Path, str]]) -> None:
+    """The files that failed, each with its reason, on stderr."""
     errors = make_console(stderr=True)
-    for path, reason in report.failed:
+    for path, reason in failed:
         named = reason if str(path) in reason else f"{path}: {reason}"
         errors.print(f"voicemed: error: {printable(named)}", soft_wrap=True)
+
+
+def print_extracted(one: Extracted, *, highlight: bool) -> None:
+    """What was found in a text, as tables; before them, if wished, the text with its findings."""
+    console = make_console()
+    counts = f"{_count(len(one.turns), 'utterance')}, {_count(len(one.findings), 'finding')}"
+    heading = Text.assemble((printable(str(one.source)), "bold"), f": {counts}")
+    console.print(heading.append(printable(f" -> {one.target}")), soft_wrap=True)
+    if highlight:
+        for number, line in highlighted(one.turns, one.findings):
+            if console.is_terminal:
+                grid = Table.grid(padding=(0, 1))
+                grid.add_row(Text(f"{number:>4}", style="dim"), line)
+                console.print(grid)
+            else:
+                console.print(Text(f"{number:>4} ").append_text(line), soft_wrap=True)
+    tables = _sections(one.findings, evidence_turns, edge=_edge(console), whole=True)
+    _print_findings(console, one.findings, tables)
+
+
+def print_extract_report(report: ExtractReport) -> None:
+    """Counts on stdout if there were several files; those that failed on stderr."""
+    if len(report.done) + len(report.failed) > 1:
+        failed = f", {len(report.failed)} failed" if report.failed else ""
+        make_console().print(f"{len(report.done)} extracted{failed}", soft_wrap=True)
+    _print_failed(report.failed)
+
+
+def evidence_turns(finding: Finding) -> str:
+    """Ids of the utterances that speak of it."""
+    return ", ".join(map(str, sorted({span.turn for span in finding.evidence})))
+
+
+def highlighted(turns: Sequence[Turn], findings: Iterable[Finding]) -> Iterator[tuple[int, Text]]:
+    """Each turn's id and text; words of evidence are coloured and followed by [symptom:status]."""
+    styles: dict[tuple[int, int], str] = {}
+    marks: dict[tuple[int, int], list[tuple[str, str]]] = {}
+    for finding in findings:
+        status = finding.assertion.status
+        style = STATUS_STYLES[status]
+        for span in finding.evidence:
+            styles |= dict.fromkeys(
+                ((span.turn, word) for word in range(span.first, span.last + 1)), style
+            )
+            mark = (f" [{name(finding)}:{status}]", f"dim {style}")
+            marks.setdefault((span.turn, span.last), []).append(mark)
+    several = len({turn.speaker for turn in turns}) > 1
+    for turn in turns:
+        line = Text()
+        if several and turn.speaker:
+            style = SPEAKER_STYLES.get(turn.speaker, "bold")
+            line.append(f"{printable(turn.speaker)}: ", style=style)
+        for index, word in enumerate(turn.words):
+            text = printable(word.text if index else word.text.lstrip())
+            bare = text.lstrip()
+            line.append(text[: len(text) - len(bare)])
+            line.append(bare, style=styles.get((turn.id, index), ""))
+            for mark in marks.get((turn.id, index), ()):
+                line.append(*mark)
+        yield turn.id, line
 
 
 class _BatchBars:
