@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from conftest import SAMPLES
 from fakes import FakeRecognizer, FakeVad, Voice, silence
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scores import f1, word_error_rate
@@ -54,6 +54,7 @@ def test_every_utterance_is_in_one_pack_in_order(given_: list[tuple[float, int]]
 
 
 @given(PAUSES_AND_LENGTHS.filter(bool), st.lists(st.floats(0.001, 0.999), min_size=1, max_size=9))
+@example([(1.0, 1), (1.0, 1)], [0.5])  # exactly where one ends and the next begins
 def test_words_get_their_place_in_the_recording(
     given_: list[tuple[float, int]], places: list[float]
 ) -> None:

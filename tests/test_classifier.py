@@ -138,6 +138,21 @@ def test_new_evidence_is_judged_anew() -> None:
     assert [one.assertion.status for one in extractor.update(TURN)] == [Status.PRESENT]
 
 
+def test_the_statuses_that_were_shown_are_kept() -> None:
+    rules = Rules(candidate(piece("present", "vague")), finding(Status.PRESENT))
+    extractor = ClassifyingExtractor(
+        rules, heads({"present: vague": DENIED, "present: plain": (9, 0, 0)}), meaning
+    )
+    extractor.update(TURN)
+    extractor.update(Turn(2, "patient", ()))
+    rules.one = candidate(piece("present", "vague"), piece("present", "plain"))
+    (found,) = extractor.update(Turn(3, "patient", ()))
+    assert [(one.status.value, one.turn) for one in found.history] == [
+        ("absent", 1),
+        ("present", 3),
+    ]
+
+
 statuses = st.sampled_from(["present", "absent", "uncertain", "past", "hypothetical", "other"])
 
 

@@ -269,7 +269,7 @@ class _Pack:
 
     def placed(self, words: Sequence[Word]) -> Iterator[Word]:
         """Words of the joined sound with their times in the recording."""
-        starts = np.cumsum([0.0, *(u.end - u.start for u in self.utterances)])
+        starts = np.cumsum([0, *(len(u.samples) for u in self.utterances)]) / SAMPLE_RATE
         for word in words:
             middle = (word.start + word.end) / 2
             k = int(np.searchsorted(starts[1:-1], middle, side="right"))

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from voicemed.assertion import Assertion, Experiencer, Status
 from voicemed.encoder import Encoder, Vector
 from voicemed.errors import ModelDamaged
-from voicemed.findings import Finding
+from voicemed.findings import Finding, StatusChange
 from voicemed.lexicon import Concept
 from voicemed.transcript import Span, Turn
 
@@ -223,6 +223,7 @@ class ClassifyingExtractor:
         self._heads = heads
         self._encoder = encoder
         self._judged: dict[Concept, tuple[int, dict[str, float]]] = {}
+        self._changes: dict[Concept, tuple[StatusChange, ...]] = {}
 
     def update(self, turn: Turn) -> tuple[Finding, ...]:
         """Take the next turn and return all findings so far, in order of first mention."""
@@ -232,18 +233,32 @@ class ClassifyingExtractor:
         return tuple(
             finding
             for candidate in self._source.candidates()
-            for finding in self._settle(candidate, by_concept.get(candidate.concept, []))
+            for finding in self._settle(candidate, by_concept.get(candidate.concept, []), turn)
         )
 
-    def _settle(self, candidate: Candidate, found: list[Finding]) -> list[Finding]:
-        """The findings of a symptom as the heads see them."""
+    def _settle(self, candidate: Candidate, found: list[Finding], turn: Turn) -> list[Finding]:
+        """The findings of a symptom as the heads see them, with the statuses they had before."""
+        of_now, rest = self._judge(candidate, found)
+        settled = []
+        for one in of_now:
+            before = self._changes.get(candidate.concept, ())
+            if not before or before[-1].status is not one.assertion.status:
+                before = (*before, StatusChange(one.assertion.status, turn.id))
+                self._changes[candidate.concept] = before
+            settled.append(replace(one, history=before))
+        return [*settled, *rest]
+
+    def _judge(
+        self, candidate: Candidate, found: list[Finding]
+    ) -> tuple[list[Finding], list[Finding]]:
+        """The findings for the time of the visit (one at most), and the others."""
         likely = self._probabilities(candidate)
         status = max((Status.PRESENT, Status.ABSENT), key=likely.__getitem__)
         probability = likely[status]
         of_now = [one for one in found if _is_of_now(one)]
         rest = [one for one in found if not _is_of_now(one)]
         if probability >= self._heads.threshold:
-            return [_as(status, probability, candidate, of_now), *rest]
+            return [_as(status, probability, candidate, of_now)], rest
         kept = [
             replace(one, confidence=round(1 - probability, 3))
             for one in of_now
@@ -252,7 +267,7 @@ class ClassifyingExtractor:
         if of_now and not kept and probability >= _DOUBT:
             doubted = _as(Status.UNCERTAIN, probability, candidate, of_now)
             kept = [replace(doubted, attributes={})]
-        return [*kept, *rest]
+        return kept, rest
 
     def _probabilities(self, candidate: Candidate) -> dict[str, float]:
         size, likely = self._judged.get(candidate.concept, (0, {}))
