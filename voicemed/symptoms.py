@@ -12,8 +12,7 @@ when a status changes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from enum import IntEnum
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from voicemed.assertion import (
@@ -29,10 +28,10 @@ from voicemed.assertion import (
 )
 from voicemed.attributes import AttributeReader, load_attributes
 from voicemed.findings import Extractor, Finding
+from voicemed.history import CONFIDENCE, GENERIC, Evidence, History, Strength, speaker_role
 from voicemed.lexicon import Concept, Kind, Lexicon, Mention, Token, load_lexicon, tokenize
 from voicemed.transcript import Span, Turn
 
-_MAX_EVIDENCE = 8
 _QUESTION_AGE = 4
 """Turns of the patient after which an unanswered question is dropped."""
 _OPENING_TURNS = 12
@@ -44,102 +43,9 @@ def create_symptom_extractor() -> Extractor:
     return SymptomExtractor(load_lexicon(), load_rules(), load_attributes())
 
 
-class Strength(IntEnum):
-    """How plainly something was said; the weaker does not overrule the plainer."""
-
-    WEAK = 1
-    "A doctor's recap, a hum, an answer that only implies a yes."
-    ANSWERED = 2
-    "Yes or no to the doctor's question."
-    STATED = 3
-    "The patient names it."
-
-
-_CONFIDENCE = MappingProxyType({Strength.WEAK: 0.6, Strength.ANSWERED: 0.8, Strength.STATED: 0.9})
-"""Rough, not calibrated: guesses at how often evidence of each kind is right."""
 _THIRD_PERSON = frozenset({"he", "hes", "she", "shes"})
-_PAINS = (" pain", "ache", "sore throat", "painful urination", "painful swallowing")
-_GENERIC: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "pain": _PAINS,
-        "muscle cramp": _PAINS,
-        "burning sensation": _PAINS,
-        "skin pain": _PAINS,
-        "swelling": (" swelling", "neck lump", "swollen tonsils"),
-        "lump": (" lump",),
-    }
-)
-"""Concepts that in one word ('cramp') mean a known, more specific one, by the endings of those."""
 _UNKNOWN_SPEAKER = 0.9
 """Factor on the confidence where the speaker had to be guessed."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Evidence:
-    """One thing said of one symptom."""
-
-    assertion: Assertion
-    strength: Strength
-    spans: tuple[Span, ...]
-    confidence: float
-    resolved: bool = False
-    "A denial of now only ('no longer'), which leaves the current episode standing."
-
-
-@dataclass(slots=True)
-class _History:
-    """Everything said of a symptom of one person."""
-
-    concept: Concept
-    experiencer: Experiencer
-    evidence: list[_Evidence] = field(default_factory=list)
-    attributes: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def status(self) -> Status | None:
-        """The final, clearest one for the time of the visit; None if only past or hypothetical."""
-        decisive = self._decisive()
-        return decisive.assertion.status if decisive else None
-
-    def findings(self) -> list[Finding]:
-        """The current status, and beside it a past one; a hypothetical only if there is neither."""
-        decisive = self._decisive()
-        kinds = [decisive.assertion.status] if decisive else []
-        if any(one.assertion.status is Status.PAST for one in self.evidence):
-            kinds.append(Status.PAST)
-        return [self._finding(status) for status in kinds or [Status.HYPOTHETICAL]]
-
-    def _decisive(self) -> _Evidence | None:
-        current: _Evidence | None = None
-        for one in self.evidence:
-            if one.assertion.status in (Status.PAST, Status.HYPOTHETICAL):
-                continue
-            if current is None or _overrules(one, current):
-                current = one
-        return current
-
-    def _finding(self, status: Status) -> Finding:
-        supporting = [one for one in self.evidence if one.assertion.status is status]
-        spans = tuple(dict.fromkeys(span for one in supporting for span in one.spans))
-        return Finding(
-            self.concept,
-            Assertion(status, self.experiencer),
-            spans[:_MAX_EVIDENCE],
-            dict(self.attributes) if status is Status.PRESENT else {},
-            round(max(one.confidence for one in supporting), 3),
-        )
-
-
-def _overrules(new: _Evidence, old: _Evidence) -> bool:
-    """Whether later evidence replaces the status that holds so far."""
-    if old.assertion.status is Status.UNCERTAIN:
-        return True
-    if new.assertion.status is Status.UNCERTAIN:
-        return old.strength is Strength.WEAK
-    if old.assertion.status is Status.PRESENT and new.assertion.status is Status.ABSENT:
-        plain = new.strength is Strength.STATED or old.strength is Strength.WEAK
-        return plain and not new.resolved
-    return new.strength >= old.strength
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,12 +88,12 @@ class SymptomExtractor:
         self._lexicon = lexicon
         self._rules = rules
         self._attributes = attributes
-        self._histories: dict[tuple[Concept, Experiencer], _History] = {}
+        self._histories: dict[tuple[Concept, Experiencer], History] = {}
         self._open: list[_Question] = []
         self._heard_since_open = 0
         self._answered: list[_Question] = []
         self._hummed = False
-        self._topic: _History | None = None
+        self._topic: History | None = None
         self._topic_turn = 0
         self._asked_attribute = ""
         self._proxy = False
@@ -210,7 +116,7 @@ class SymptomExtractor:
         for tokens in sentences:
             sentence = self._rules.read(tokens, self._lexicon.mentions(tokens))
             doctor = self._is_doctor(turn.speaker, sentence)
-            certainty = _UNKNOWN_SPEAKER if _role(turn.speaker) is None else 1.0
+            certainty = _UNKNOWN_SPEAKER if speaker_role(turn.speaker) is None else 1.0
             words = [turn.words[token.word].probability for token in tokens]
             heard = _Heard(sentence, turn, certainty * sum(words) / len(words))
             if doctor:
@@ -222,7 +128,7 @@ class SymptomExtractor:
 
     def _is_doctor(self, speaker: str, sentence: Sentence) -> bool:
         """By the label, else by the words: who asks, or says 'you', is taken for the doctor."""
-        role = _role(speaker)
+        role = speaker_role(speaker)
         if role is not None:
             return role == "doctor"
         words = {token.text for token in sentence.tokens}
@@ -387,7 +293,7 @@ class SymptomExtractor:
             self._topic_turn = heard.turn.id
 
     def _told_status(
-        self, heard: _Heard, mention: Mention, history: _History | None
+        self, heard: _Heard, mention: Mention, history: History | None
     ) -> Status | None:
         """What a patient's sentence says of the mention; None if nothing."""
         sentence = heard.sentence
@@ -416,7 +322,7 @@ class SymptomExtractor:
         turned = sentence.has("terminator") or sentence.has("correction")
         return sentence.tokens[0].text in {"no", "nope", "nah"} and not turned
 
-    def _repeats_advice(self, heard: _Heard, history: _History) -> bool:
+    def _repeats_advice(self, heard: _Heard, history: History) -> bool:
         """The patient only says after the doctor what to look out for."""
         last = history.evidence[-1]
         advice = last.assertion.status is Status.HYPOTHETICAL
@@ -456,11 +362,11 @@ class SymptomExtractor:
             status = _answered_status(question, reply)
             if status is None:
                 continue
-            said = _Evidence(
+            said = Evidence(
                 Assertion(status, question.experiencer),
                 strength,
                 (question.span, heard.span(tokens)),
-                _CONFIDENCE[strength] * heard.certainty,
+                CONFIDENCE[strength] * heard.certainty,
             )
             history = self._history(question.concept, question.experiencer)
             history.evidence.append(said)
@@ -500,7 +406,7 @@ class SymptomExtractor:
 
     def _resolve(self, mention: Mention) -> Concept:
         """The concept meant: bare 'pain' is the pain that the conversation is about."""
-        endings = _GENERIC.get(mention.concept.display)
+        endings = GENERIC.get(mention.concept.display)
         if endings is None or len(mention.tokens) > 1:
             return mention.concept
         known = [
@@ -514,8 +420,8 @@ class SymptomExtractor:
         candidates = asked or [history.concept for history in known]
         return candidates[-1] if candidates else mention.concept
 
-    def _history(self, concept: Concept, person: Experiencer) -> _History:
-        return self._histories.setdefault((concept, person), _History(concept, person))
+    def _history(self, concept: Concept, person: Experiencer) -> History:
+        return self._histories.setdefault((concept, person), History(concept, person))
 
     def _note(
         self,
@@ -526,11 +432,11 @@ class SymptomExtractor:
         strength: Strength,
         mention: Mention,
     ) -> None:
-        evidence = _Evidence(
+        evidence = Evidence(
             Assertion(status, person),
             strength,
             (heard.mention_span(mention),),
-            _CONFIDENCE[strength] * heard.certainty,
+            CONFIDENCE[strength] * heard.certainty,
             heard.sentence.has("resolved"),
         )
         self._history(concept, person).evidence.append(evidence)
@@ -557,12 +463,6 @@ def _answered_status(question: _Question, reply: Reply) -> Status | None:
     if reply in (Reply.NO, Reply.GOOD) or question.denied:
         return Status.ABSENT
     return Status.PAST if question.past else Status.PRESENT
-
-
-def _role(speaker: str) -> str | None:
-    """doctor or patient; None where the label does not tell."""
-    known = {"doctor": "doctor", "clinician": "doctor", "patient": "patient", "parent": "patient"}
-    return known.get(speaker.lower())
 
 
 def _is_echo(sentence: Sentence) -> bool:
