@@ -29,7 +29,9 @@ from voicemed.lexicon import Concept, Kind, Mention, load_lexicon
 _DATA = files("voicemed.data")
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _KANA = re.compile(r"[\u3040-\u30ff]")
-_LATIN_WORD = re.compile(r"[^\W\d_\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
+_LETTERS = re.compile(r"[^\W\d_\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
+_WORD_LENGTH = 1.5
+"""Mean characters of a Chinese word."""
 _STOP, _ASK, _PAUSE, _LIST = ".", "?", ",", "、"
 _MARKS = _STOP + _ASK + _PAUSE + _LIST
 _SPACED_WORD = 2.5
@@ -45,14 +47,26 @@ _LIST_WORDS = re.compile(r"[、,]|和|跟|与|及|或者?|还有|以及|也|又|
 Label = TypeVar("Label")
 
 
-def is_chinese(texts: Iterable[str]) -> bool:
-    """Whether most of what was said is in Chinese, by its script; Japanese (with kana) is not."""
-    han = words = kana = 0
-    for text in texts:
-        han += len(_HAN.findall(text))
-        kana += len(_KANA.findall(text))
-        words += len(_LATIN_WORD.findall(text))
-    return kana * 10 <= han and han > 1.5 * words  # a Chinese word has about 1.5 characters
+@dataclass(slots=True)
+class Scripts:
+    """Which script a consultation is in, text by text."""
+
+    han: int = 0
+    "Chinese characters."
+    kana: int = 0
+    words: int = 0
+    "Words of letters."
+
+    def add(self, text: str) -> None:
+        """Count another text."""
+        self.han += len(_HAN.findall(text))
+        self.kana += len(_KANA.findall(text))
+        self.words += len(_LETTERS.findall(text))
+
+    @property
+    def chinese(self) -> bool:
+        """Whether most is Chinese; Japanese (with kana) is not."""
+        return self.kana * 10 <= self.han and self.han > _WORD_LENGTH * self.words
 
 
 @dataclass(frozen=True, slots=True)
