@@ -42,6 +42,8 @@ _ASKING = re.compile(r"吗(?!啡|丁|替)(?=[^.?])")
 _LONGEST_GAP = 4
 _ADVERBIAL = 8
 """Characters up to which a clause only says when: 'last year in winter, I coughed'."""
+_OWNER = re.compile("^(?:我们?家|我|俺家?|咱家?)")
+_ADVERBS = re.compile("(?:已经|也|都|基本|就|现在|又|自己|慢慢|差不多|全|今天|今早|昨天|后来|的?症状)*")
 _LIST_WORDS = re.compile(r"[、,]|和|跟|与|及|或者?|还有|以及|也|又|并")
 
 Label = TypeVar("Label")
@@ -115,7 +117,7 @@ def _characters(word: str, index: int) -> Iterator[tuple[str, int]]:
             simple = _simplified().get(char, char)
             if mark := _mark(simple):
                 yield mark, index
-            elif simple.isalnum() or simple == "%":
+            elif simple.isalnum() or simple in "%-":
                 yield simple, index
 
 
@@ -141,10 +143,10 @@ def _without_spaces(found: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
         if char == " ":
             if not spaced and _HAN.match(before) and _HAN.match(after):
                 kept.append((_PAUSE, word))
-        elif not (char == _STOP and before.isdigit() and after.isdigit()):
+        elif before.isdigit() and after.isdigit():
+            kept.append(({_STOP: "点", "-": "到"}.get(char, char), word))  # 37.6, 3-4
+        elif char != "-":
             kept.append((char, word))
-        else:
-            kept.append(("点", word))  # 37.6
     return kept
 
 
@@ -354,8 +356,8 @@ class Sentence:
         return bool(self.cues[label])
 
     def words_of(self, label: str) -> list[str]:
-        """The characters of each such cue."""
-        return [self.text[first : last + 1] for first, last in self.cues[label]]
+        """The characters of each such cue, without a 'my' before them."""
+        return [_OWNER.sub("", self.text[first : last + 1]) for first, last in self.cues[label]]
 
     def before(self, label: str, place: int) -> bool:
         """Whether such a cue ends before a character."""
@@ -363,7 +365,7 @@ class Sentence:
 
     def asked_mentions(self) -> list[Mention]:
         """What a question for yes or no asks after: in 'a cough with phlegm or not?' the phlegm."""
-        choices = [last for _, last in self.cues["choice"]]
+        choices = [first for first, _ in self.cues["choice"]]
         after = [one for one in self.mentions if choices and one.first > choices[0]]
         if after:
             return after
@@ -385,9 +387,11 @@ class Sentence:
 
     def status(self, mention: Mention) -> Status | None:
         """What the sentence says of the mention if a patient says it; None if nothing of now."""
-        denied = self.denied(mention)
+        denied = self.denied(mention) or self._over(mention)
         if self._supposed(mention):
             return Status.HYPOTHETICAL
+        if denied and self._asked_in_clause(mention) and not self.before("negation", 2):
+            return None  # 'does one not get a cough from it?'
         past = self.tells_past(mention)
         if mention.kind in (Kind.NORMAL, Kind.DENIAL):
             denied = not denied
@@ -403,17 +407,30 @@ class Sentence:
         return inside or self._denied_before(mention) or self._denied_after(mention)
 
     def resolved(self, mention: Mention) -> bool:
-        """Whether it is told as over: 'aches no more', 'the fever is gone'."""
-        tail = self.text[mention.last + 1 : mention.last + 6]
+        """Whether it is told as over, or as never before: 'aches no more', 'never ached'."""
+        tail = self.text[mention.last : mention.last + 2]
+        return self._over(mention) or (self.denied(mention) and bool({"了", "过"} & {*tail}))
+
+    def _over(self, mention: Mention) -> bool:
+        """'The fever is gone.'"""
         return any(
-            mention.first <= first <= mention.last + 6 for first, _ in self.cues["resolved"]
-        ) or (self.denied(mention) and bool(re.match("了", tail)))
+            first > mention.last and _ADVERBS.fullmatch(self.text[mention.last + 1 : first])
+            for first, _ in self.cues["resolved"]
+        )
 
     def subject(self, mention: Mention) -> str:
         """Who else than the speaker has it by the words of this sentence ('mother'); else empty."""
         nearest = max((cue for cue in self.cues["other"] if cue[1] < mention.first), default=None)
         own = max((last for _, last in self.cues["self"] if last < mention.first), default=-1)
-        return self.text[nearest[0] : nearest[1] + 1] if nearest and nearest[1] > own else ""
+        if nearest is None or nearest[1] <= own:
+            return ""
+        return _OWNER.sub("", self.text[nearest[0] : nearest[1] + 1])
+
+    @property
+    def speaks_of_self(self) -> bool:
+        """Whether the speaker names themself, other than in 'my mother'."""
+        others = {at for first, last in self.cues["other"] for at in range(first, last + 1)}
+        return any(first not in others for first, _ in self.cues["self"])
 
     def _denied_before(self, mention: Mention) -> bool:
         """A negation reaches over a list and words of no weight, not over anything else."""
@@ -461,14 +478,27 @@ class Sentence:
         rest = self.text[start:]
         return bool(rest) and rest[0] not in _MARKS and not rest.startswith(("了", "的", "啊", "过"))
 
+    def _asked_in_clause(self, mention: Mention) -> bool:
+        end = self.text.find(_PAUSE, mention.last)
+        if end < 0 and self.text.endswith(_ASK):
+            return True
+        return any(self._same_clause(first, mention) for first, _ in self.cues["asks"])
+
+    def _same_clause(self, place: int, mention: Mention) -> bool:
+        low, high = sorted((place, mention.first))
+        return _PAUSE not in self.text[low:high]
+
     def _supposed(self, mention: Mention) -> bool:
         """Whether a fear, a condition or a general question stands before it."""
-        for label in ("hypothetical", "choice"):
+        for label in ("hypothetical", "choice", "purpose"):
             for first, last in self.cues[label]:
                 between = self.text[last + 1 : mention.first]
-                if first < mention.first and "就" not in between and not self._turned(last, mention):
+                if first > mention.first or "就" in between or self._turned(last, mention):
+                    continue
+                if label == "hypothetical" or _PAUSE not in between:
                     return True
-        return False
+        after = any(first == mention.last + 1 for first, _ in self.cues["supposed"])
+        return after and not self._denied_before(mention)
 
     def _in_clause(self, label: str, mention: Mention) -> bool:
         """Whether such a cue stands before the mention, in its clause or alone in the one before."""
@@ -492,10 +522,7 @@ class Sentence:
         return any(0 < first - mention.last <= 2 for first, _ in self.cues["uncertain_after"])
 
     def _now(self, mention: Mention) -> bool:
-        return any(
-            _PAUSE not in self.text[min(first, mention.first) : max(first, mention.first)]
-            for first, _ in self.cues["now"]
-        )
+        return any(self._same_clause(first, mention) for first, _ in self.cues["now"])
 
 
 class ChineseRules:
@@ -520,8 +547,13 @@ class ChineseRules:
         cues: dict[str, list[tuple[int, int]]] = defaultdict(list)
         named = {at for mention in mentions for at in mention.tokens}
         for found in _longest(self._cues.find(script.text)):
-            if found.label not in _PLACED or named.isdisjoint(found.at):
-                cues[found.label].append((found.first, found.last))
+            last = found.last
+            if found.label in _PLACED:
+                if last > found.first and last in named and script.text[last] == "有":
+                    last -= 1  # of 'not have phlegm' the 'have' may be part of the mention
+                if not named.isdisjoint(range(found.first, last + 1)):
+                    continue
+            cues[found.label].append((found.first, last))
         for label, mask in _MASKS.items():
             masked = {at for first, last in cues[mask] for at in range(first, last + 1)}
             cues[label] = [cue for cue in cues[label] if cue[0] not in masked]
@@ -567,10 +599,21 @@ class ChineseRules:
         return "" if "elsewhere" in labels or not labels else labels[0]
 
 
-_MASKS = MappingProxyType({"negation": "pseudo", "hypothetical": "given", "doctor": "greeting"})
+_MASKS = MappingProxyType(
+    {
+        "negation": "pseudo",
+        "hypothetical": "given",
+        "purpose": "given",
+        "doctor": "greeting",
+        "past": "ago",
+        "asks": "amount",
+        "open": "amount",
+    }
+)
 """Cues that are none where one of another label covers them."""
 _PLACED = frozenset(
-    {"negation", "denied_after", "other", "self", "past", "hypothetical", "uncertain", "turn"}
+    ["negation", "denied_after", "other", "self", "past", "hypothetical", "purpose", "uncertain"]
+    + ["turn"]
 )
 """Cues that are none inside a mention: the 'not' of 'sleeps not well' denies nothing."""
 

@@ -31,6 +31,8 @@ from voicemed.transcript import Span, Turn
 
 _QUESTION_AGE = 2
 """Turns of the patient after which an unanswered question is dropped."""
+_PAINFUL = ("painful periods", "pain during sex")
+"""Of which 'it hurts' may also speak."""
 _OPENING_TURNS = 12
 """Turns in which it shows that somebody else than the speaker is the patient."""
 _UNKNOWN_SPEAKER = 0.9
@@ -42,10 +44,11 @@ _AFTER_REPLY = re.compile(
 _ECHO = (
     r"(?:{listening})?(?P<no>(?:也|都|倒|并|从来)*(?:不|没|没有)(?:怎么|太|大|是很|会|再)?)?"
     r"(?:有点|有一点|很|挺|还|会|是|有时候?|经常|一直|特别|比较|非常|偶尔|也|都|就|蛮|好)*"
-    r"[{verb}]{{1,3}}(?:的|了|啊|过|呢|着|吧|得很|得厉害|的厉害|一点|一点点|几次)*(?:$|[.?,])"
+    r"[{verb}]{{1,3}}(?:[了过]?[一两二三四五六七八九十几好\d]+次)?(?:的|了|啊|过|呢|着|吧|得很|得厉害|的厉害|一点|一点点|几次)*(?:$|[.?,])"
 )
 """'Coughs?' '(A little) coughs.' / 'Coughs not.'"""
 _LISTENING = "嗯|恩|哦|噢|啊|呃|那|就|好像|感觉"
+_NOTHING_ELSE = re.compile(r"(?:别的|其他的?|其它的?|其余的?|剩下的)(?:症状)?(?:倒|也|就|都)*没有?")
 _TRAILING_NO = re.compile(r"(?<!有)(?:都没有|没有过|没有)[.]?$")
 _FINAL_NO = re.compile(r"(?:没有|没|不)[.?,]*$")
 
@@ -101,12 +104,14 @@ class ChineseSymptomExtractor:
         self._rules = rules
         self._histories: dict[tuple[Concept, Experiencer], History] = {}
         self._open: list[_Question] = []
+        self._earlier: list[_Question] = []
         self._age = 0
         self._answered: list[_Question] = []
         self._topic: History | None = None
         self._topic_turn = 0
         self._asked_attribute = ""
         self._subjects: set[str] = set()
+        self._spoke_of_self = self._asked_around = False
         self._turns = 0
 
     def update(self, turn: Turn) -> tuple[Finding, ...]:
@@ -153,8 +158,9 @@ class ChineseSymptomExtractor:
             self._recap(heard)
             return
         self._answered.clear()
+        self._asked_around = sentence.has("around")
         if self._age and (sentence.mentions or self._age >= _QUESTION_AGE):
-            self._open.clear()
+            self._earlier, self._open = self._open, []
         self._asked_attribute = self._rules.asked_attribute(sentence.text)
         if sentence.open and not sentence.has("how"):
             self._presuppose(heard)
@@ -214,6 +220,11 @@ class ChineseSymptomExtractor:
         self._notice_subject(sentence)
         questions = list(self._open)
         told = self._tell(heard)
+        self._earlier = [
+            question
+            for question in self._earlier
+            if question.concept not in told and not self._echoed(question, heard)
+        ]
         if questions:
             self._answer_open(heard, questions, told)
         elif self._answered and not told:
@@ -222,15 +233,20 @@ class ChineseSymptomExtractor:
 
     def _notice_subject(self, sentence: Sentence) -> None:
         """Whom the first complaint is about is the patient, also where a relative speaks."""
-        if self._turns > _OPENING_TURNS or self._told_of_patient() or self._subjects:
+        if self._turns > _OPENING_TURNS or self._spoke_of_self or self._asked_around:
             return
+        children = sentence.words_of("child")
+        if self._turns == 1 and not sentence.speaks_of_self:
+            self._subjects |= {*children}
         for mention in sentence.mentions:
+            if sentence.status(mention) not in (Status.PRESENT, Status.UNCERTAIN):
+                continue
             subject = sentence.subject(mention)
-            if subject and sentence.status(mention) in (Status.PRESENT, Status.UNCERTAIN):
+            alone = not self._told_of_patient() and not sentence.speaks_of_self
+            if subject and (subject in children or alone):
                 self._subjects.add(subject)
-                return
-        if self._turns == 1 and sentence.has("child"):
-            self._subjects |= {*sentence.words_of("child")}
+            self._spoke_of_self |= sentence.speaks_of_self
+            return
 
     def _told_of_patient(self) -> bool:
         return any(
@@ -253,8 +269,10 @@ class ChineseSymptomExtractor:
             person = self._experiencer(sentence, mention)
             known = self._histories.get((concept, person))
             pointed = concept != mention.concept and known is not None
-            if pointed and status is Status.ABSENT and not sentence.resolved(mention) and not asked:
-                continue  # 'no pain elsewhere'
+            vague = concept == mention.concept and concept.display in GENERIC
+            if (pointed or vague) and status is Status.ABSENT and not asked:
+                if vague or not sentence.resolved(mention):
+                    continue  # 'no pain elsewhere'
             self._note(heard, concept, person, status, Strength.STATED, mention)
             told.append(concept)
             if person is Experiencer.PATIENT and status is Status.PRESENT:
@@ -286,10 +304,12 @@ class ChineseSymptomExtractor:
         """The yes or no at the start of a sentence, or a 'no' that ends one without symptoms."""
         label, end = self._rules.reply(sentence.text)
         rest = sentence.text[end:]
-        if label and _AFTER_REPLY.match(rest) and not sentence.asks:
-            return Reply(label)
-        if label == "no" and rest and _AFTER_REPLY.match(rest):
+        if _NOTHING_ELSE.search(sentence.text):
             return Reply.NO
+        if label and _AFTER_REPLY.match(rest) and (
+            label == "no" or not sentence.asks or not rest.strip(",.")
+        ):
+            return Reply(label)
         if self._age == 0 and not sentence.mentions and _TRAILING_NO.search(sentence.text):
             return Reply.NO
         return None
@@ -366,6 +386,7 @@ class ChineseSymptomExtractor:
         endings = GENERIC.get(mention.concept.display)
         if endings is None:
             return mention.concept
+        endings += _PAINFUL
         asked = [q.concept for q in self._open if q.concept.display.endswith(endings)]
         if asked:
             return asked[-1]
