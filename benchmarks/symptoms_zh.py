@@ -3,8 +3,8 @@
     python benchmarks/symptoms_zh.py [--data DIR] [--half development|held-out] [--show NUMBER]
 
 ReMeDi (Yan et al. 2022, SIGIR; MIT) marks each message of a patient with intents such as "Inform
-symptom 反酸 无". What counts as gold here, and why, is in docs/symptoms-zh.md; benchmarks/remedi_labels.tsv
-maps its labels to our concepts:
+symptom 反酸 无". What counts as gold here, and why, is in docs/symptoms-zh.md;
+benchmarks/remedi_labels.tsv maps its labels to our concepts:
 
     concept     the label says that the concept is present (or absent, by its value)
     !concept    the label itself says absent
@@ -40,6 +40,8 @@ Pair = tuple[str, str]
 
 @dataclass(slots=True)
 class Dialogue:
+    """A dialogue and its annotation."""
+
     turns: list[Turn] = field(default_factory=list)
     labels: list[tuple[tuple[str, str], str, str]] = field(default_factory=list)
     "Act and slot, label, value, in order."
@@ -47,11 +49,14 @@ class Dialogue:
 
 @dataclass(slots=True)
 class Score:
+    """How many pairs were found."""
+
     right: int = 0
     missed: int = 0
     wrong: int = 0
 
     def row(self) -> str:
+        """Cells of the table."""
         precision = self.right / max(self.right + self.wrong, 1)
         recall = self.right / max(self.right + self.missed, 1)
         f1 = 2 * precision * recall / max(precision + recall, 1e-9)

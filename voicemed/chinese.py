@@ -2,8 +2,8 @@
 
     words -> Script (simplified characters, each with its word) -> sentences -> Phrases -> Mentions
 
-Chinese is written without spaces, so nothing here cuts it into words: phrases are looked for at each
-character, and the longest wins. Whisper writes it with little punctuation, in simplified or
+Chinese is written without spaces, so nothing here cuts it into words: phrases are looked for at
+each character, and the longest wins. Whisper writes it with little punctuation, in simplified or
 traditional characters; `read_script` evens this out, and folds questions such as 'ache-not-ache' to
 the verb. Phrases and cues are data (voicemed/data/phrases_zh.toml and assertion_zh.toml).
 `symptoms_zh.py` joins the sentences of a conversation.
@@ -43,8 +43,9 @@ _LONGEST_GAP = 4
 _ADVERBIAL = 8
 """Characters up to which a clause only says when: 'last year in winter, I coughed'."""
 _OWNER = re.compile("^(?:我们?家|我|俺家?|咱家?)")
-_ADVERBS = re.compile("(?:已经|也|都|基本|就|现在|又|自己|慢慢|差不多|全|今天|今早|昨天|后来|的?症状)*")
-_LIST_WORDS = re.compile(r"[、,]|和|跟|与|及|或者?|还有|以及|也|又|并")
+_ADVERBS = re.compile(
+    "(?:已经|也|都|基本|就|现在|又|自己|慢慢|差不多|全|今天|今早|昨天|后来|的?症状)*"
+)
 
 Label = TypeVar("Label")
 
@@ -292,7 +293,11 @@ class ChineseLexicon:
 
     def mentions(self, text: str) -> list[Mention]:
         """The longest mentions in a sentence, in order; overlapping ones where both hold."""
-        found = self._phrases.find(text)
+        found = [
+            one  # but no 'without strength' in 'with or without strength?'
+            for one in self._phrases.find(text)
+            if not (text[one.first] == "没" and text[max(one.first - 1, 0)] == "有")
+        ]
         kept = [one for one in found if not any(_hides(other, one) for other in found)]
         unique: dict[tuple[Concept, Kind, tuple[int, ...]], Mention] = {}
         for one in kept:
@@ -310,8 +315,11 @@ def _hides(other: Found[Any], one: Found[Any]) -> bool:
         return bool(mine & theirs) and one.label is not None and len(theirs) >= len(mine)
     if one.label is None:
         return False
-    if mine < theirs:
-        return True
+    if mine & theirs and (other.first, other.last) != (one.first, one.last):
+        if other.first <= one.first and one.last <= other.last:
+            return True
+        if one.first <= other.first and other.last <= one.last:
+            return False
     if other.label[0] == one.label[0] and mine & theirs:
         if len(mine) != len(theirs):
             return len(theirs) > len(mine)
@@ -333,7 +341,7 @@ class Sentence:
     mentions: tuple[Mention, ...]
     cues: Mapping[str, tuple[tuple[int, int], ...]]
     "First and last character of each cue, by its label in the data file."
-    fillers: re.Pattern[str]
+    fillers: frozenset[str]
     "What may stand between a negation and what it denies."
 
     @property
@@ -438,7 +446,7 @@ class Sentence:
             if last >= mention.first or self._is_answer(first, last):
                 continue
             between = self._unnamed(last + 1, mention.first)
-            if self.fillers.fullmatch(between) and self._carries(last + 1, mention):
+            if _made_of(between, self.fillers) and self._carries(last + 1, mention):
                 return True
         return False
 
@@ -454,7 +462,9 @@ class Sentence:
         rest = self._unnamed(clause_start, mention.first) + self._unnamed(
             mention.last + 1, clause_end
         )
-        return bool(re.fullmatch(r"[也或和及跟还]*(?:这些|什么|之类|症状|情况|的|都没有|等)*", rest))
+        return bool(
+            re.fullmatch(r"[也或和及跟还]*(?:这些|什么|之类|症状|情况|的|都没有|等)*", rest)
+        )
 
     def _unnamed(self, start: int, end: int) -> str:
         named = {at for one in self.mentions for at in one.tokens}
@@ -469,14 +479,19 @@ class Sentence:
         for first, last in self.cues["denied_after"]:
             if mention.last < first and not self._continues(last + 1):
                 between = self._unnamed(mention.last + 1, first)
-                if re.fullmatch(r"[、,和跟或及都也倒是的还]*|(?:这些|等|症状|情况|现在|目前|都|也|的|、|,)*", between):
+                if re.fullmatch(
+                    r"[、,和跟或及都也倒是的还]*|(?:这些|等|症状|情况|现在|目前|都|也|的|、|,)*",
+                    between,
+                ):
                     return True
         return False
 
     def _continues(self, start: int) -> bool:
         """Whether the words go on, so that a 'no' before them denies those."""
         rest = self.text[start:]
-        return bool(rest) and rest[0] not in _MARKS and not rest.startswith(("了", "的", "啊", "过"))
+        return (
+            bool(rest) and rest[0] not in _MARKS and not rest.startswith(("了", "的", "啊", "过"))
+        )
 
     def _asked_in_clause(self, mention: Mention) -> bool:
         end = self.text.find(_PAUSE, mention.last)
@@ -495,13 +510,15 @@ class Sentence:
                 between = self.text[last + 1 : mention.first]
                 if first > mention.first or "就" in between or self._turned(last, mention):
                     continue
+                if any(last < at < mention.first for at, _ in self.cues["given"]):
+                    continue  # 'is it cancer that causes the cough?'
                 if label == "hypothetical" or _PAUSE not in between:
                     return True
         after = any(first == mention.last + 1 for first, _ in self.cues["supposed"])
         return after and not self._denied_before(mention)
 
     def _in_clause(self, label: str, mention: Mention) -> bool:
-        """Whether such a cue stands before the mention, in its clause or alone in the one before."""
+        """Whether such a cue stands before it, in its clause or alone in the clause before."""
         for first, last in self.cues[label]:
             if first >= mention.first or self._turned(last, mention):
                 continue
@@ -525,6 +542,15 @@ class Sentence:
         return any(self._same_clause(first, mention) for first, _ in self.cues["now"])
 
 
+def _made_of(text: str, words: frozenset[str]) -> bool:
+    """Whether a text is nothing but these words, one after the other."""
+    ends = {0}
+    for end in range(1, len(text) + 1):
+        if any(text[start:end] in words for start in ends):
+            ends.add(end)
+    return len(text) in ends
+
+
 class ChineseRules:
     """The cues of the data file, ready to read sentences."""
 
@@ -539,8 +565,7 @@ class ChineseRules:
 
         self._cues, self._replies = phrases("cues"), phrases("reply")
         self._said, self._asked = phrases("said"), phrases("asked")
-        fillers = "|".join(sorted(map(re.escape, data["fillers"]), key=len, reverse=True))
-        self._fillers = re.compile(f"(?:{fillers}|{_LIST_WORDS.pattern})*")
+        self._fillers = frozenset(data["fillers"])
 
     def read(self, script: Script, mentions: Sequence[Mention]) -> Sentence:
         """The sentence of these characters, which hold these mentions."""
@@ -612,8 +637,7 @@ _MASKS = MappingProxyType(
 )
 """Cues that are none where one of another label covers them."""
 _PLACED = frozenset(
-    ["negation", "denied_after", "other", "self", "past", "hypothetical", "purpose", "uncertain"]
-    + ["turn"]
+    "negation denied_after other self past hypothetical purpose uncertain turn".split()
 )
 """Cues that are none inside a mention: the 'not' of 'sleeps not well' denies nothing."""
 
@@ -621,9 +645,7 @@ _PLACED = frozenset(
 def _longest(found: Sequence[Found[str]]) -> list[Found[str]]:
     """Of one label, only those that no longer one covers."""
     return [
-        one
-        for one in found
-        if not any(o.label == one.label and {*one.at} < {*o.at} for o in found)
+        one for one in found if not any(o.label == one.label and {*one.at} < {*o.at} for o in found)
     ]
 
 

@@ -11,9 +11,8 @@ when a status changes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 
 from voicemed.assertion import (
     Act,

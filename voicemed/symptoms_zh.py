@@ -4,9 +4,9 @@
          -> a question waits for its answer; an answer, a statement or a recap becomes evidence
          -> the evidence of each symptom decides its status (history) -> findings
 
-The same model as in symptoms.py, with the ways of Chinese: a question's verb is its answer ('aches?'
-'aches not'), questions are asked by particles or by 'have-not-have', and a parent or a son or
-daughter often speaks for the patient.
+The same model as in symptoms.py, with the ways of Chinese: a question's verb is its answer
+('aches?' 'aches not'), questions are asked by particles or by 'have-not-have', and a parent or a
+son or daughter often speaks for the patient.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class ChineseSymptomExtractor:
         self._topic_turn = 0
         self._asked_attribute = ""
         self._subjects: set[str] = set()
-        self._spoke_of_self = self._asked_around = False
+        self._spoke_of_self = self._asked_around = self._reaction = False
         self._turns = 0
 
     def update(self, turn: Turn) -> tuple[Finding, ...]:
@@ -162,7 +162,9 @@ class ChineseSymptomExtractor:
         if self._age and (sentence.mentions or self._age >= _QUESTION_AGE):
             self._earlier, self._open = self._open, []
         self._asked_attribute = self._rules.asked_attribute(sentence.text)
-        if sentence.open and not sentence.has("how"):
+        self._reaction = sentence.has("reaction")
+        takes_for_granted = sentence.open and not sentence.has("how")
+        if takes_for_granted or self._asked_attribute == "severity":
             self._presuppose(heard)
         elif sentence.mentions:
             self._ask(heard)
@@ -181,8 +183,9 @@ class ChineseSymptomExtractor:
             concept = self._resolve(mention)
             person = self._experiencer(sentence, mention)
             history = self._histories.get((concept, person))
-            if history is not None and history.status is Status.PRESENT and len(asked) > 1:
-                self._topic = history  # 'the cough, is there phlegm with it?'
+            known = history is not None and history.status is Status.PRESENT
+            if known and (len(asked) > 1 or concept != mention.concept):
+                self._topic = history  # 'the cough, is there phlegm?', 'does it hurt on eating?'
                 continue
             said = "".join(sentence.text[at] for at in mention.tokens)
             denied, past = sentence.denied(mention), sentence.tells_past(mention)
@@ -270,9 +273,11 @@ class ChineseSymptomExtractor:
             known = self._histories.get((concept, person))
             pointed = concept != mention.concept and known is not None
             vague = concept == mention.concept and concept.display in GENERIC
-            if (pointed or vague) and status is Status.ABSENT and not asked:
-                if vague or not sentence.resolved(mention):
-                    continue  # 'no pain elsewhere'
+            elsewhere = vague or (pointed and not sentence.resolved(mention))
+            if elsewhere and status is Status.ABSENT and not asked:
+                continue  # 'no pain elsewhere'
+            if self._reaction and known is None and status is Status.PRESENT:
+                status = Status.PAST
             self._note(heard, concept, person, status, Strength.STATED, mention)
             told.append(concept)
             if person is Experiencer.PATIENT and status is Status.PRESENT:
@@ -306,8 +311,10 @@ class ChineseSymptomExtractor:
         rest = sentence.text[end:]
         if _NOTHING_ELSE.search(sentence.text):
             return Reply.NO
-        if label and _AFTER_REPLY.match(rest) and (
-            label == "no" or not sentence.asks or not rest.strip(",.")
+        if (
+            label
+            and _AFTER_REPLY.match(rest)
+            and (label == "no" or not sentence.asks or not rest.strip(",."))
         ):
             return Reply(label)
         if self._age == 0 and not sentence.mentions and _TRAILING_NO.search(sentence.text):
