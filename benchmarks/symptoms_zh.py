@@ -85,13 +85,15 @@ def main() -> None:
 def print_half(half: str, dialogues: list[Dialogue], labels: Mapping[str, list[str]]) -> None:
     predictions = [predicted(dialogue) for dialogue in dialogues]
     for name, slots in (("Inform symptom", STRICT), ("wide", WIDE)):
-        both, symptoms = Score(), Score()
+        both, symptoms, plain = Score(), Score(), Score()
         for dialogue, ours in zip(dialogues, predictions, strict=True):
             theirs, free = gold(dialogue, labels, slots)
             count(both, ours, theirs, free)
             count(symptoms, {(n, "") for n, _ in ours}, {(n, "") for n, _ in theirs}, free)
+            count(plain, ours, theirs, set())
         print(f"| {half} | {name} | (symptom, status) | {both.row()} |")
         print(f"| {half} | {name} | symptom | {symptoms.row()} |")
+        print(f"| {half} | {name} | (symptom, status), vague labels ignored | {plain.row()} |")
     said = [label for d in dialogues for slot, label, _ in d.labels if slot in STRICT]
     known = [labels[label] for label in said if label in labels]
     vague = sum(all(concept.startswith("?") for concept in concepts) for concepts in known)
