@@ -11,6 +11,7 @@ The path of sound, a module for each stage:
     transcript               Word, Turn; txt, json, srt, vtt, md
     lexicon, assertion,
     attributes, symptoms     Turn                             -> Finding
+      chinese, symptoms_zh   the same for Chinese
     dialog                   a request and the Encounter      -> Reply
     tts, playback            text -> AudioChunk               -> loudspeaker or file
 

@@ -196,7 +196,7 @@ class Transcriber:
             model=self._recognizer.name,
             settings=_relevant(self._settings),
             turns=tuple(turns),
-            findings=extract(turns),
+            findings=extract(turns, self._settings.recognition.language),
             dropped=dict(dropped),
             damage=damage[0] if damage else "",
         )

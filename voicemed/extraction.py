@@ -1,16 +1,22 @@
 """Turns -> Findings of every kind: symptoms, measurements, medications and allergies.
 
-One extractor for each kind hears every turn; none knows of the others.
+One extractor for each kind hears every turn; none knows of the others. There is a set of them for
+each language; which one hears a consultation is given, or shows in what is said.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from voicemed.chinese import Scripts
 from voicemed.findings import Extractor, Finding
 from voicemed.measurements import create_measurements
 from voicemed.symptoms import create_symptom_extractor
+from voicemed.symptoms_zh import create_chinese_symptom_extractor
 from voicemed.transcript import Turn
+
+_CHINESE = frozenset({"zh", "yue", "cmn"})
+"""Codes of languages written in Chinese; whatever else is given is taken for English."""
 
 
 class ConsultationExtractor:
@@ -24,14 +30,54 @@ class ConsultationExtractor:
         return tuple(finding for one in self._extractors for finding in one.update(turn))
 
 
-def create_extractor() -> Extractor:
-    """A new extractor for one encounter; what it needs loads once."""
+class DetectingExtractor:
+    """An Extractor for a consultation whose language only shows as it goes on.
+
+    It is decided anew after each turn by the script of all that was said; when the decision
+    changes, the turns so far are heard again in the other language. So the findings after any turn
+    are those of an extractor that had known the language from the first.
+    """
+
+    def __init__(self) -> None:
+        self._turns: list[Turn] = []
+        self._scripts = Scripts()
+        self._chinese = False
+        self._extractor = _create(chinese=False)
+
+    def update(self, turn: Turn) -> tuple[Finding, ...]:
+        """Take the next turn and return all findings so far, in order of first mention."""
+        self._turns.append(turn)
+        if not turn.to_assistant:
+            self._scripts.add(turn.text)
+        if self._scripts.chinese is self._chinese:
+            return self._extractor.update(turn)
+        self._chinese = self._scripts.chinese
+        self._extractor = _create(chinese=self._chinese)
+        return _heard(self._extractor, self._turns)
+
+
+def create_extractor(language: str = "auto") -> Extractor:
+    """A new extractor for one encounter; what it needs loads once.
+
+    language: ISO 639 code of what is spoken, or auto to tell it by the script of what is said.
+    """
+    if language == "auto":
+        return DetectingExtractor()
+    return _create(chinese=language in _CHINESE)
+
+
+def extract(turns: Iterable[Turn], language: str = "auto") -> tuple[Finding, ...]:
+    """Findings of a whole consultation: by construction what the live loop would have shown."""
+    return _heard(create_extractor(language), turns)
+
+
+def _create(*, chinese: bool) -> Extractor:
+    if chinese:
+        return ConsultationExtractor([create_chinese_symptom_extractor()])
     return ConsultationExtractor([create_symptom_extractor(), create_measurements()])
 
 
-def extract(turns: Iterable[Turn]) -> tuple[Finding, ...]:
-    """Findings of a whole consultation: by construction what the live loop would have shown."""
-    extractor = create_extractor()
+def _heard(extractor: Extractor, turns: Iterable[Turn]) -> tuple[Finding, ...]:
     findings: tuple[Finding, ...] = ()
     for turn in turns:
         findings = extractor.update(turn)

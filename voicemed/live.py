@@ -573,7 +573,7 @@ def build(
         sink,
         vad=lambda: create_vad(settings.endpointing.vad),
         recognizer=lambda: create_recognizer(settings.recognition),
-        extractor=None if dictation else create_extractor,
+        extractor=None if dictation else lambda: create_extractor(settings.recognition.language),
         synthesizer=None if dictation else lambda: create_synthesizer(settings.speech),
         settings=settings,
         interactive=input == "mic" or pace != "fast",

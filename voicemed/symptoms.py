@@ -11,9 +11,8 @@ when a status changes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from enum import IntEnum
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from voicemed.assertion import (
@@ -29,11 +28,11 @@ from voicemed.assertion import (
 )
 from voicemed.attributes import AttributeReader, load_attributes
 from voicemed.classifier import Candidate, Piece
-from voicemed.findings import Finding, StatusChange
+from voicemed.findings import Finding
+from voicemed.history import CONFIDENCE, GENERIC, Evidence, History, Strength, speaker_role
 from voicemed.lexicon import Concept, Kind, Lexicon, Mention, Token, load_lexicon, tokenize
 from voicemed.transcript import Span, Turn
 
-_MAX_EVIDENCE = 8
 _QUESTION_AGE = 4
 """Turns of the patient after which an unanswered question is dropped."""
 _OPENING_TURNS = 12
@@ -45,128 +44,9 @@ def create_symptom_extractor() -> SymptomExtractor:
     return SymptomExtractor(load_lexicon(), load_rules(), load_attributes())
 
 
-class Strength(IntEnum):
-    """How plainly something was said; the weaker does not overrule the plainer."""
-
-    WEAK = 1
-    "A doctor's recap, a hum, an answer that only implies a yes."
-    ANSWERED = 2
-    "Yes or no to the doctor's question."
-    STATED = 3
-    "The patient names it."
-
-
-_CONFIDENCE = MappingProxyType({Strength.WEAK: 0.6, Strength.ANSWERED: 0.8, Strength.STATED: 0.9})
-"""Rough, not calibrated: guesses at how often evidence of each kind is right."""
 _THIRD_PERSON = frozenset({"he", "hes", "she", "shes"})
-_PAINS = (" pain", "ache", "sore throat", "painful urination", "painful swallowing")
-_GENERIC: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "pain": _PAINS,
-        "muscle cramp": _PAINS,
-        "burning sensation": _PAINS,
-        "skin pain": _PAINS,
-        "swelling": (" swelling", "neck lump", "swollen tonsils"),
-        "lump": (" lump",),
-    }
-)
-"""Concepts that in one word ('cramp') mean a known, more specific one, by the endings of those."""
 _UNKNOWN_SPEAKER = 0.9
 """Factor on the confidence where the speaker had to be guessed."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Evidence:
-    """One thing said of one symptom."""
-
-    assertion: Assertion
-    strength: Strength
-    spans: tuple[Span, ...]
-    confidence: float
-    resolved: bool = False
-    "A denial of now only ('no longer'), which leaves the current episode standing."
-    signs: frozenset[str] = frozenset()
-    "What the classifier should know of it: who said it, how, with which cues."
-    text: str = ""
-    "The words it rests on, the question's first."
-
-
-@dataclass(slots=True)
-class _History:
-    """Everything said of a symptom of one person."""
-
-    concept: Concept
-    experiencer: Experiencer
-    evidence: list[_Evidence] = field(default_factory=list)
-    unanswered: list[_Evidence] = field(default_factory=list)
-    "Questions to which no reply was understood; their status says nothing."
-    attributes: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def status(self) -> Status | None:
-        """The final, clearest one for the time of the visit; None if only past or hypothetical."""
-        decisive = self.decisive
-        return decisive.assertion.status if decisive else None
-
-    def findings(self) -> list[Finding]:
-        """The current status, and beside it a past one; a hypothetical only if there is neither."""
-        decisive = self.decisive
-        kinds = [decisive.assertion.status] if decisive else []
-        if any(one.assertion.status is Status.PAST for one in self.evidence):
-            kinds.append(Status.PAST)
-        return [self._finding(status) for status in kinds or [Status.HYPOTHETICAL]]
-
-    @property
-    def decisive(self) -> _Evidence | None:
-        """The evidence that settles the status for the time of the visit."""
-        current: _Evidence | None = None
-        for one in self.evidence:
-            if one.assertion.status in (Status.PAST, Status.HYPOTHETICAL):
-                continue
-            if current is None or _overrules(one, current):
-                current = one
-        return current
-
-    def _finding(self, status: Status) -> Finding:
-        supporting = [one for one in self.evidence if one.assertion.status is status]
-        spans = tuple(dict.fromkeys(span for one in supporting for span in one.spans))
-        first = StatusChange(status, supporting[0].spans[-1].turn)
-        return Finding(
-            self.concept,
-            Assertion(status, self.experiencer),
-            spans[:_MAX_EVIDENCE],
-            dict(self.attributes) if status is Status.PRESENT else {},
-            round(max(one.confidence for one in supporting), 3),
-            history=(first,) if status is Status.PAST else self._changes(),
-        )
-
-    def _changes(self) -> tuple[StatusChange, ...]:
-        """Each status that it has had so far, with the turn that brought it; not a past one."""
-        changes: list[StatusChange] = []
-        decisive: _Evidence | None = None
-        for one in self.evidence:
-            status = one.assertion.status
-            if status is Status.PAST or (status is Status.HYPOTHETICAL and decisive):
-                continue
-            if status is not Status.HYPOTHETICAL:
-                if decisive and not _overrules(one, decisive):
-                    continue
-                decisive = one
-            if not changes or changes[-1].status is not status:
-                changes.append(StatusChange(status, one.spans[-1].turn))
-        return tuple(changes)
-
-
-def _overrules(new: _Evidence, old: _Evidence) -> bool:
-    """Whether later evidence replaces the status that holds so far."""
-    if old.assertion.status is Status.UNCERTAIN:
-        return True
-    if new.assertion.status is Status.UNCERTAIN:
-        return old.strength is Strength.WEAK
-    if old.assertion.status is Status.PRESENT and new.assertion.status is Status.ABSENT:
-        plain = new.strength is Strength.STATED or old.strength is Strength.WEAK
-        return plain and not new.resolved
-    return new.strength >= old.strength
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,14 +91,14 @@ class SymptomExtractor:
         self._lexicon = lexicon
         self._rules = rules
         self._attributes = attributes
-        self._histories: dict[tuple[Concept, Experiencer], _History] = {}
+        self._histories: dict[tuple[Concept, Experiencer], History] = {}
         self._open: list[_Question] = []
         self._heard_since_open = 0
         self._said_since_open: list[str] = []
         self._spans_since_open: list[Span] = []
         self._answered: list[_Question] = []
         self._hummed = False
-        self._topic: _History | None = None
+        self._topic: History | None = None
         self._topic_turn = 0
         self._asked_attribute = ""
         self._proxy = False
@@ -241,7 +121,7 @@ class SymptomExtractor:
 
     def candidates(self) -> list[Candidate]:
         """All that has been said of each symptom so far, whatever the rules make of it."""
-        people: dict[Concept, list[_History]] = {}
+        people: dict[Concept, list[History]] = {}
         for history in self._histories.values():
             people.setdefault(history.concept, []).append(history)
         return [_candidate(concept, histories) for concept, histories in people.items()]
@@ -253,7 +133,7 @@ class SymptomExtractor:
         for tokens in sentences:
             sentence = self._rules.read(tokens, self._lexicon.mentions(tokens))
             doctor = self._is_doctor(turn.speaker, sentence)
-            certainty = _UNKNOWN_SPEAKER if _role(turn.speaker) is None else 1.0
+            certainty = _UNKNOWN_SPEAKER if speaker_role(turn.speaker) is None else 1.0
             words = [turn.words[token.word].probability for token in tokens]
             heard = _Heard(sentence, turn, certainty * sum(words) / len(words))
             if doctor:
@@ -268,7 +148,7 @@ class SymptomExtractor:
 
     def _is_doctor(self, speaker: str, sentence: Sentence) -> bool:
         """By the label, else by the words: who asks, or says 'you', is taken for the doctor."""
-        role = _role(speaker)
+        role = speaker_role(speaker)
         if role is not None:
             return role == "doctor"
         words = {token.text for token in sentence.tokens}
@@ -437,7 +317,7 @@ class SymptomExtractor:
             self._topic_turn = heard.turn.id
 
     def _told_status(
-        self, heard: _Heard, mention: Mention, history: _History | None
+        self, heard: _Heard, mention: Mention, history: History | None
     ) -> Status | None:
         """What a patient's sentence says of the mention; None if nothing."""
         sentence = heard.sentence
@@ -466,7 +346,7 @@ class SymptomExtractor:
         turned = sentence.has("terminator") or sentence.has("correction")
         return sentence.tokens[0].text in {"no", "nope", "nah"} and not turned
 
-    def _repeats_advice(self, heard: _Heard, history: _History) -> bool:
+    def _repeats_advice(self, heard: _Heard, history: History) -> bool:
         """The patient only says after the doctor what to look out for."""
         if not history.evidence:
             return False
@@ -509,11 +389,11 @@ class SymptomExtractor:
             status = _answered_status(question, reply)
             if status is None:
                 continue
-            said = _Evidence(
+            said = Evidence(
                 Assertion(status, question.experiencer),
                 strength,
                 (question.span, heard.span(tokens)),
-                _CONFIDENCE[strength] * heard.certainty,
+                CONFIDENCE[strength] * heard.certainty,
                 signs=question.signs
                 | _reply_signs(reply, heard.sentence, len(self._open), self._heard_since_open),
                 text=f"{question.text} / {_text(heard.sentence)}",
@@ -545,11 +425,11 @@ class SymptomExtractor:
         """Remember what was asked but not answered, as far as it was understood."""
         for question in questions:
             said = " ".join(self._said_since_open)
-            unanswered = _Evidence(
+            unanswered = Evidence(
                 Assertion(Status.HYPOTHETICAL, question.experiencer),
                 Strength.WEAK,
                 (question.span, *self._spans_since_open),
-                _CONFIDENCE[Strength.WEAK],
+                CONFIDENCE[Strength.WEAK],
                 signs=question.signs | {"unanswered"},
                 text=f"{question.text} / {said}",
             )
@@ -571,7 +451,7 @@ class SymptomExtractor:
 
     def _resolve(self, mention: Mention) -> Concept:
         """The concept meant: bare 'pain' is the pain that the conversation is about."""
-        endings = _GENERIC.get(mention.concept.display)
+        endings = GENERIC.get(mention.concept.display)
         if endings is None or len(mention.tokens) > 1:
             return mention.concept
         known = [
@@ -585,8 +465,8 @@ class SymptomExtractor:
         candidates = asked or [history.concept for history in known]
         return candidates[-1] if candidates else mention.concept
 
-    def _history(self, concept: Concept, person: Experiencer) -> _History:
-        return self._histories.setdefault((concept, person), _History(concept, person))
+    def _history(self, concept: Concept, person: Experiencer) -> History:
+        return self._histories.setdefault((concept, person), History(concept, person))
 
     def _note(
         self,
@@ -597,11 +477,11 @@ class SymptomExtractor:
         strength: Strength,
         mention: Mention,
     ) -> None:
-        evidence = _Evidence(
+        evidence = Evidence(
             Assertion(status, person),
             strength,
             (heard.mention_span(mention),),
-            _CONFIDENCE[strength] * heard.certainty,
+            CONFIDENCE[strength] * heard.certainty,
             heard.sentence.has("resolved"),
             _signs(_SOURCES[strength], heard, mention),
             _text(heard.sentence),
@@ -632,7 +512,7 @@ def _answered_status(question: _Question, reply: Reply) -> Status | None:
     return Status.PAST if question.past else Status.PRESENT
 
 
-def _candidate(concept: Concept, histories: Sequence[_History]) -> Candidate:
+def _candidate(concept: Concept, histories: Sequence[History]) -> Candidate:
     """What was said of a symptom, of the patient and of others."""
     decisive: Piece | None = None
     pieces: list[Piece] = []
@@ -648,7 +528,7 @@ def _candidate(concept: Concept, histories: Sequence[_History]) -> Candidate:
     return Candidate(concept, tuple(pieces), decisive)
 
 
-def _piece(evidence: _Evidence, status: str) -> Piece:
+def _piece(evidence: Evidence, status: str) -> Piece:
     return Piece(
         status, evidence.strength.name.lower(), evidence.signs, evidence.text, evidence.spans
     )
@@ -668,7 +548,7 @@ def _signs(source: str, heard: _Heard, mention: Mention) -> frozenset[str]:
         f"act {sentence.act}",
         f"weight {min(mention.weight, 4)}",
         f"length {min(len(sentence.tokens) // 6, 4)}",
-        f"speaker {_role(heard.turn.speaker)}",
+        f"speaker {speaker_role(heard.turn.speaker)}",
         "phrase " + " ".join(sentence.tokens[at].stem for at in mention.tokens),
     }
     signs |= {f"cue {label}" for label, places in sentence.cues.items() if places}
@@ -702,12 +582,6 @@ def _reply_signs(reply: Reply, sentence: Sentence, asked: int, late: int) -> fro
 def _text(sentence: Sentence) -> str:
     """Its words, without the fillers."""
     return " ".join(token.text + token.mark for token in sentence.tokens)
-
-
-def _role(speaker: str) -> str | None:
-    """doctor or patient; None where the label does not tell."""
-    known = {"doctor": "doctor", "clinician": "doctor", "patient": "patient", "parent": "patient"}
-    return known.get(speaker.lower())
 
 
 def _is_echo(sentence: Sentence) -> bool:
