@@ -196,7 +196,9 @@ class Transcriber:
             model=self._recognizer.name,
             settings=_relevant(self._settings),
             turns=tuple(turns),
-            findings=extract(turns, self._settings.recognition.language),
+            findings=extract(
+                turns, self._settings.recognition.language, self._settings.extraction.heads
+            ),
             dropped=dict(dropped),
             damage=damage[0] if damage else "",
         )
@@ -441,7 +443,11 @@ def _relevant(settings: Settings) -> dict[str, str]:
     """The settings that the results depend on."""
     recognition = asdict(settings.recognition)
     del recognition["threads"]
-    return {"vad": settings.endpointing.vad, **{k: str(v) for k, v in recognition.items()}}
+    return {
+        "vad": settings.endpointing.vad,
+        **{k: str(v) for k, v in recognition.items()},
+        **asdict(settings.extraction),
+    }
 
 
 def _sha256(path: Path) -> str:

@@ -49,6 +49,14 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "voicemed extract visit.json --highlight",
         "voicemed extract transcripts/ letter.txt --output findings",
     ),
+    "train": (
+        "voicemed train clinic/ --output clinic.safetensors",
+        "voicemed train primock57/ osce/ --scratch --output heads.safetensors --seed 7",
+    ),
+    "evaluate symptoms": (
+        "voicemed evaluate symptoms clinic/held_out",
+        "voicemed evaluate symptoms clinic/held_out --heads clinic.safetensors",
+    ),
     "speak": (
         "voicemed speak 'Take 5 mg twice a day.'",
         "voicemed speak 'BP 140/90' --output reply.wav",
@@ -102,15 +110,18 @@ app = typer.Typer(
 )
 models_app = typer.Typer(no_args_is_help=True, help="List, fetch and verify the models.")
 app.add_typer(models_app, name="models")
+evaluate_app = typer.Typer(no_args_is_help=True, help="Measure how good voicemed is.")
+app.add_typer(evaluate_app, name="evaluate")
+
+
+_GROUPS = {"": app, "models": models_app, "evaluate": evaluate_app}
 
 
 def _command(name: str) -> Callable[[F], F]:
     """Registers a command under its name in EXAMPLES."""
     examples = "\n".join(f"  {line}" for line in EXAMPLES[name])
-    group = models_app if name.startswith("models ") else app
-    return group.command(
-        name.removeprefix("models "), cls=_Command, epilog=f"\b\nExamples:\n{examples}"
-    )
+    group, _, last = name.rpartition(" ")
+    return _GROUPS[group].command(last, cls=_Command, epilog=f"\b\nExamples:\n{examples}")
 
 
 class Pace(StrEnum):
@@ -290,6 +301,7 @@ def extract(
     highlight: Annotated[
         bool, typer.Option("--highlight", help="Print the text too, with what was found marked.")
     ] = False,
+    config: Config = None,
 ) -> None:
     """Find the symptoms and other findings in texts, and write them as NAME.jsonl.
 
@@ -300,15 +312,79 @@ def extract(
 
     A bad file does not stop the others.
     """
+    settings = _settings(config)
     from voicemed import text_batch, ui
 
     def show(one: text_batch.Extracted) -> None:
         ui.print_extracted(one, highlight=highlight)
 
-    report = text_batch.extract_files(paths, output=output, show=show)
+    report = text_batch.extract_files(paths, output=output, settings=settings, show=show)
     ui.print_extract_report(report)
     if report.failed:
         raise typer.Exit(1)
+
+
+Folders = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="FOLDER",
+        help="Annotated consultations: NAME.jsonl beside NAME.json or NAME.txt.",
+    ),
+]
+
+
+@_command("train")
+def train(
+    folders: Folders,
+    output: Annotated[
+        Path,
+        typer.Option(metavar="FILE.safetensors", help="Where the heads go; their card beside it."),
+    ],
+    scratch: Annotated[
+        bool,
+        typer.Option("--scratch", help="Learn from these alone, not on top of the shipped heads."),
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of the folds; the same seed, the same heads.")] = 0,
+) -> None:
+    """Train the symptom classifier on annotated consultations, and measure it.
+
+    Writes the heads and their model card with the figures of cross-validation. To use them, name
+    the file as [extraction] heads in voicemed.toml.
+    """
+    from voicemed import train as trainer
+    from voicemed import ui
+    from voicemed.classifier import shipped_heads
+    from voicemed.encoder import load_encoder
+
+    with ui.fold_progress() as progress:
+        trained = trainer.train(
+            folders,
+            load_encoder(),
+            seed=seed,
+            prior=None if scratch else shipped_heads(),
+            progress=progress,
+        )
+    ui.print_card(trainer.save(trained, output))
+
+
+@_command("evaluate symptoms")
+def evaluate_symptoms(
+    folders: Folders,
+    heads: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Heads by `voicemed train`, compared with the shipped ones."
+        ),
+    ] = None,
+) -> None:
+    """Measure the symptom classifier on annotated consultations that it was not trained on."""
+    from voicemed import train as trainer
+    from voicemed import ui
+    from voicemed.classifier import load_heads, shipped_heads
+    from voicemed.encoder import load_encoder
+
+    measured, other = (load_heads(heads), shipped_heads()) if heads else (shipped_heads(), None)
+    ui.print_comparison(*trainer.compare_heads(folders, measured, other, load_encoder()))
 
 
 @_command("speak")

@@ -85,6 +85,14 @@ class RecognitionSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ExtractionSettings:
+    """[extraction]: what is found in the words."""
+
+    heads: str = ""
+    "File of a symptom classifier by `voicemed train`; empty: the one that comes with voicemed."
+
+
+@dataclass(frozen=True, slots=True)
 class SpeechSettings:
     """[speech]: the assistant's voice."""
 
@@ -111,6 +119,7 @@ class Settings:
     audio: AudioSettings = field(default_factory=AudioSettings)
     endpointing: EndpointingSettings = field(default_factory=EndpointingSettings)
     recognition: RecognitionSettings = field(default_factory=RecognitionSettings)
+    extraction: ExtractionSettings = field(default_factory=ExtractionSettings)
     speech: SpeechSettings = field(default_factory=SpeechSettings)
     dialog: DialogSettings = field(default_factory=DialogSettings)
 

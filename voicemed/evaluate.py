@@ -198,3 +198,44 @@ def calibration_error(judgements: Sequence[tuple[float, bool]]) -> float:
         return 0.0
     gaps = (one.count * abs(one.confidence - one.accuracy) for one in reliability(judgements))
     return sum(gaps) / len(judgements)
+
+
+def by_folder(outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:
+    """Outcomes by the folder that their consultation lies in."""
+    folders: dict[str, list[Outcome]] = {}
+    for one in outcomes:
+        folders.setdefault(one.name.rpartition("/")[0], []).append(one)
+    return folders
+
+
+FIGURES = "| {} | n | finding F1 (P, R) | 95 % | present | absent | evidence | traps | ECE |\n" + (
+    "|---|---|---|---|---|---|---|---|---|"
+)
+"""Heading of a Markdown table of `figures`; to be formatted with the name of its first column."""
+
+
+def figures(name: str, outcomes: Sequence[Outcome]) -> str:
+    """A row of a Markdown table: scores, interval, traps sprung, calibration error."""
+    score = total(one.score() for one in outcomes)
+    low, high = interval(outcomes)
+    traps = total(one.traps() for one in outcomes)
+    judgements = [judgement for one in outcomes for judgement in one.judgements()]
+    return (
+        f"| {name} | {len(outcomes)} | {score.f1:.3f} ({score.precision:.3f}, {score.recall:.3f}) "
+        f"| {low:.3f} to {high:.3f} "
+        f"| {total(one.score('present') for one in outcomes).f1:.3f} "
+        f"| {total(one.score('absent') for one in outcomes).f1:.3f} "
+        f"| {total(one.evidence() for one in outcomes).recall:.3f} "
+        f"| {traps.right}/{traps.annotated} | {calibration_error(judgements):.3f} |"
+    )
+
+
+def reliability_table(outcomes: Sequence[Outcome]) -> str:
+    """A Markdown table: of findings of some confidence, how many are right."""
+    rows = ["| confidence | findings | mean | right |", "|---|---|---|---|"]
+    judgements = [judgement for one in outcomes for judgement in one.judgements()]
+    rows += [
+        f"| {b.low:.1f} to {b.high:.1f} | {b.count} | {b.confidence:.3f} | {b.accuracy:.3f} |"
+        for b in reliability(judgements)
+    ]
+    return "\n".join(rows)

@@ -7,8 +7,11 @@ each language; which one hears a consultation is given, or shows in what is said
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from voicemed.chinese import Scripts
+from voicemed.classifier import ClassifyingExtractor, load_heads, shipped_heads
+from voicemed.encoder import load_encoder
 from voicemed.findings import Extractor, Finding
 from voicemed.measurements import create_measurements
 from voicemed.symptoms import create_symptom_extractor
@@ -38,11 +41,13 @@ class DetectingExtractor:
     are those of an extractor that had known the language from the first.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, heads: str = "") -> None:
+        """heads: see `create_extractor`."""
         self._turns: list[Turn] = []
         self._scripts = Scripts()
         self._chinese = False
-        self._extractor = _create(chinese=False)
+        self._heads = heads
+        self._extractor = _create(heads, chinese=False)
 
     def update(self, turn: Turn) -> tuple[Finding, ...]:
         """Take the next turn and return all findings so far, in order of first mention."""
@@ -52,29 +57,34 @@ class DetectingExtractor:
         if self._scripts.chinese is self._chinese:
             return self._extractor.update(turn)
         self._chinese = self._scripts.chinese
-        self._extractor = _create(chinese=self._chinese)
+        self._extractor = _create(self._heads, chinese=self._chinese)
         return _heard(self._extractor, self._turns)
 
 
-def create_extractor(language: str = "auto") -> Extractor:
+def create_extractor(language: str = "auto", heads: str = "") -> Extractor:
     """A new extractor for one encounter; what it needs loads once.
 
     language: ISO 639 code of what is spoken, or auto to tell it by the script of what is said.
+    heads: file of a trained classifier (classifier.py); empty for the shipped one.
+
+    Raises ModelMissing or ModelDamaged for the sentence encoder or the heads.
     """
     if language == "auto":
-        return DetectingExtractor()
-    return _create(chinese=language in _CHINESE)
+        return DetectingExtractor(heads)
+    return _create(heads, chinese=language in _CHINESE)
 
 
-def extract(turns: Iterable[Turn], language: str = "auto") -> tuple[Finding, ...]:
+def extract(turns: Iterable[Turn], language: str = "auto", heads: str = "") -> tuple[Finding, ...]:
     """Findings of a whole consultation: by construction what the live loop would have shown."""
-    return _heard(create_extractor(language), turns)
+    return _heard(create_extractor(language, heads), turns)
 
 
-def _create(*, chinese: bool) -> Extractor:
+def _create(heads: str, *, chinese: bool) -> Extractor:
     if chinese:
         return ConsultationExtractor([create_chinese_symptom_extractor()])
-    return ConsultationExtractor([create_symptom_extractor(), create_measurements()])
+    classifier = load_heads(Path(heads).expanduser()) if heads else shipped_heads()
+    symptoms = ClassifyingExtractor(create_symptom_extractor(), classifier, load_encoder())
+    return ConsultationExtractor([symptoms, create_measurements()])
 
 
 def _heard(extractor: Extractor, turns: Iterable[Turn]) -> tuple[Finding, ...]:

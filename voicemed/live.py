@@ -573,7 +573,9 @@ def build(
         sink,
         vad=lambda: create_vad(settings.endpointing.vad),
         recognizer=lambda: create_recognizer(settings.recognition),
-        extractor=None if dictation else lambda: create_extractor(settings.recognition.language),
+        extractor=None
+        if dictation
+        else lambda: create_extractor(settings.recognition.language, settings.extraction.heads),
         synthesizer=None if dictation else lambda: create_synthesizer(settings.speech),
         settings=settings,
         interactive=input == "mic" or pace != "fast",

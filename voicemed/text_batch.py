@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voicemed.batch import find_files, name_results
+from voicemed.config import Settings
 from voicemed.errors import OutputError, TranscriptError
 from voicemed.extraction import extract
 from voicemed.findings import Finding
@@ -36,7 +37,11 @@ class ExtractReport:
 
 
 def extract_files(
-    paths: Sequence[Path], *, output: Path | None, show: Callable[[Extracted], None]
+    paths: Sequence[Path],
+    *,
+    output: Path | None,
+    settings: Settings,
+    show: Callable[[Extracted], None],
 ) -> ExtractReport:
     """Find the findings in texts and in those in folders, and write NAME.jsonl for each.
 
@@ -44,7 +49,8 @@ def extract_files(
     same results, these are named apart as by `batch.transcribe_files`. `show` gets the findings of
     each file once they are written.
 
-    What is wrong with one file, or with where its results go, is in the report.
+    The language of each shows in its script. Raises ModelError where nothing can be extracted; what
+    is wrong with one file, or with where its results go, is in the report.
     """
     report = ExtractReport([], [])
     texts = find_files(paths, _is_text, "transcripts (.txt, .json)", report.failed)
@@ -52,7 +58,7 @@ def extract_files(
         target = name.with_name(f"{name.name}.jsonl")
         try:
             turns = read_turns(path)
-            one = Extracted(path, target, turns, extract(turns))
+            one = Extracted(path, target, turns, extract(turns, heads=settings.extraction.heads))
             _refuse_to_replace(target)
             save_text(target, to_scored_jsonl(one.findings))
         except (TranscriptError, OutputError) as error:

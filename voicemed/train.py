@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 
 from voicemed import __version__
 from voicemed.annotations import (
@@ -38,10 +39,19 @@ from voicemed.classifier import (
     features,
 )
 from voicemed.encoder import Encoder, Vector
-from voicemed.errors import EngineError
-from voicemed.evaluate import Outcome, observe
+from voicemed.errors import EngineError, OutputError
+from voicemed.evaluate import (
+    FIGURES,
+    Outcome,
+    by_folder,
+    compare,
+    figures,
+    observe,
+    reliability_table,
+)
 from voicemed.findings import Extractor
 from voicemed.symptoms import create_symptom_extractor
+from voicemed.transcript import save_text
 
 FOLDS = 10
 VARIANTS: Mapping[str, Callable[[Annotated], Annotated]] = {
@@ -314,3 +324,80 @@ def _digest(consultations: Sequence[Annotated]) -> str:
         rows = sorted(f"{r.symptom}|{r.status}|{r.experiencer}" for r in one.rows)
         digest.update("\n".join([one.name, *one.words, *rows, ""]).encode())
     return digest.hexdigest()
+
+
+def compare_heads(
+    folders: Sequence[Path], new: Heads, old: Heads | None, encoder: Encoder
+) -> tuple[list[Outcome], list[Outcome], int]:
+    """What both make of the consultations that neither was trained on; and how many it was.
+
+    Without old ones, the second list is empty.
+
+    Raises TranscriptError for the annotations, EngineError if the heads have seen all of them.
+    """
+    annotated = without_duplicates(read_annotations(folders))
+    fresh = unseen(annotated, new, *([old] if old else []))
+    if not fresh:
+        raise EngineError(
+            "these heads were trained on all of these consultations, so they say nothing of how "
+            "good they are; name others, or read the figures of cross-validation in their card"
+        )
+    return (
+        [observe(one, classified(new, encoder)) for one in fresh],
+        [observe(one, classified(old, encoder)) for one in fresh] if old else [],
+        len(annotated) - len(fresh),
+    )
+
+
+def save(trained: Trained, path: Path) -> str:
+    """Write the heads, and beside them their card (NAME.md), which is returned.
+
+    Raises OutputError where that cannot be done.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        trained.heads.save(path)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except (OSError, SafetensorError) as error:
+        raise OutputError(f"{path}: the heads cannot be written ({error})") from error
+    card = model_card(trained, path.name, digest)
+    save_text(path.with_suffix(".md"), card)
+    return card
+
+
+def model_card(trained: Trained, name: str, digest: str) -> str:
+    """What should be known of the heads before they are used, as Markdown.
+
+    name: of their file; digest: its sha256.
+    """
+    about = trained.heads.about
+    written = trained.outcomes["as written"]
+    parts = [
+        "# Symptom heads of voicemed",
+        f"`{name}`, sha256 `{digest}`, made by `voicemed train` (voicemed {about['voicemed']}, "
+        f"seed {about['seed']}).",
+        "A multinomial logistic regression over what the rules of voicemed see in a consultation "
+        "and the meaning of the decisive sentence (all-MiniLM-L6-v2, Apache-2.0): whether a "
+        "symptom is present, absent or neither. Not a medical device; it errs as the figures say.",
+        "## Data",
+        f"{len(trained.consultations)} consultations ({trained.duplicates} near-duplicates left "
+        f"out), sha256 of texts and annotations `{about['data']}`.",
+        "## Figures",
+        "By cross-validation: each consultation was judged by heads that had seen neither it nor "
+        f"anything nearly the same ({FOLDS} folds). The rules below the heads were written with "
+        "some of these consultations in sight, as the project's docs say.",
+    ]
+    for variant, outcomes in trained.outcomes.items():
+        groups = by_folder(outcomes)
+        rows = [figures(folder, some) for folder, some in groups.items()]
+        rows += [figures("all", outcomes)] if len(groups) > 1 else []
+        parts += [f"### Text: {variant}", "\n".join([FIGURES.format("folder"), *rows])]
+    if trained.shipped:
+        result = compare(written, trained.shipped)
+        parts += [
+            "### Against the heads they started from",
+            f"Finding F1 {result.difference:+.3f} (95 %: {result.low:+.3f} to "
+            f"{result.high:+.3f}): {result.verdict}.",
+        ]
+    parts += ["## Reliability, text as written", reliability_table(written)]
+    return "\n\n".join(parts) + "\n"

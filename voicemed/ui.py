@@ -38,6 +38,7 @@ from rich.text import Text
 from voicemed.assertion import Experiencer, Status
 from voicemed.audio import SILENCE_DBFS, Seconds
 from voicemed.encounter import Encounter
+from voicemed.evaluate import FIGURES, Outcome, compare, figures
 from voicemed.findings import Finding, FindingKind
 from voicemed.live import Event, LiveLoop, LiveStatus, Replied, StatusChanged, TurnAdded
 from voicemed.transcript import Turn
@@ -718,6 +719,37 @@ def _print_failed(failed: Iterable[tuple[Path, str]]) -> None:
     for path, reason in failed:
         named = reason if str(path) in reason else f"{path}: {reason}"
         errors.print(f"voicemed: error: {printable(named)}", soft_wrap=True)
+
+
+@contextmanager
+def fold_progress() -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr of the folds of cross-validation; what it gives takes done and all."""
+    with Progress(console=make_console(stderr=True), transient=True) as bar:
+        task = bar.add_task("Cross-validation", total=None)
+        yield lambda done, count: bar.update(task, completed=done, total=count)
+
+
+def print_card(card: str) -> None:
+    """A model card on stdout, as it was written."""
+    print(card, end="")  # noqa: T201 - Markdown is for reading and for pipes alike
+
+
+def print_comparison(new: Sequence[Outcome], old: Sequence[Outcome], seen: int) -> None:
+    """Figures of heads, and if there are others on the same consultations, which are better."""
+    console = make_console()
+    rows = [FIGURES.format("heads"), figures("these", new)]
+    if old:
+        result = compare(new, old)
+        rows += [
+            figures("shipped", old),
+            "",
+            f"finding F1 {result.difference:+.3f} (95 %: {result.low:+.3f} to "
+            f"{result.high:+.3f}): {result.verdict}",
+        ]
+    console.print("\n".join(rows), soft_wrap=True, markup=False, highlight=False)
+    if seen:
+        left_out = f"{_count(seen, 'consultation')} left out: some heads were trained on them"
+        make_console(stderr=True).print(left_out, soft_wrap=True)
 
 
 def print_extracted(one: Extracted, *, highlight: bool) -> None:
