@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from voicemed.findings import Extractor, Finding
 from voicemed.measurements import create_measurements
+from voicemed.medications import create_medications
 from voicemed.symptoms import create_symptom_extractor
 from voicemed.transcript import Turn
 
@@ -26,7 +27,9 @@ class ConsultationExtractor:
 
 def create_extractor() -> Extractor:
     """A new extractor for one encounter; what it needs loads once."""
-    return ConsultationExtractor([create_symptom_extractor(), create_measurements()])
+    return ConsultationExtractor(
+        [create_symptom_extractor(), create_measurements(), create_medications()]
+    )
 
 
 def extract(turns: Iterable[Turn]) -> tuple[Finding, ...]:
