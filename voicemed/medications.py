@@ -2,7 +2,7 @@
 
     turn -> sentences -> names of drugs and kinds of drugs ('the ramipril', 'water tablets')
          -> where an allergy is spoken of, names of what one is allergic to
-         -> the nearest cue gives each name its status; what the doctor asked after waits for the reply
+         -> the nearest cue gives each name its status; what was asked after waits for the reply
          -> dose, frequency, route, reason and reaction go to the name beside them, or named last
          -> the evidence of each medicine and allergy -> findings
 
@@ -13,6 +13,7 @@ by a letter or two is understood only where no other drug is nearly as close.
 from __future__ import annotations
 
 import csv
+import re
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,6 +24,7 @@ from itertools import pairwise
 from typing import Any
 
 from voicemed.assertion import Act, Assertion, Experiencer, Reply, Rules, Sentence, Status, split
+from voicemed.attributes import load_attributes
 from voicemed.findings import Extractor, Finding, FindingKind
 from voicemed.lexicon import (
     Concept,
@@ -129,8 +131,11 @@ class Pharmacy:
             return PhraseMatcher(((name, one) for name in said for one in said[name]), lists)
 
         self._strengths = {name: _strengths(row["strengths"]) for name, row in drugs.items()}
-        spoken = {name: [name, *filter(None, row["said"].split("|"))] for name, row in drugs.items()}
-        self._near = _NearNames(spoken, {*drugs, *data["misheard"]["also"]}, data["misheard"]["other"])
+        spoken = {
+            name: [name, *filter(None, row["said"].split("|"))] for name, row in drugs.items()
+        }
+        misheard = data["misheard"]
+        self._near = _NearNames(spoken, {*drugs, *misheard["also"]}, misheard["other"])
         self._names = matcher(spoken | {f"{name} ": said for name, said in data["groups"].items()})
         self._ignored = matcher(data["ignored"])
         self._allergens = matcher(data["allergens"])
@@ -188,7 +193,11 @@ class Pharmacy:
 
     def details(self, sentence: Sequence[Token], names: Sequence[Substance]) -> list[Detail]:
         """Doses, frequencies, routes and reasons, in order."""
-        found = [*self._doses(sentence, names), *self._reasons_given(sentence, names)]
+        found = [
+            *self._doses(sentence, names),
+            *self._reasons_given(sentence, names),
+            *_beginnings(sentence, names),
+        ]
         best: dict[tuple[str, int], Detail] = {}
         for match in self._details.find(sentence):
             name, value = match.label
@@ -223,7 +232,11 @@ class Pharmacy:
                 value, first = f"{plain(before.value)}-{value}", before.first
             before = number
             if unit is not None and unit.tokens[-1] + 1 not in foreign:
-                yield Detail({"dose": value, "unit": unit.label}, first, unit.tokens[-1])
+                last = unit.tokens[-1]
+                values = {"dose": value, "unit": unit.label}
+                if unit.label in _MASSES and said(sentence[last + 1 : last + 3]) in _DAILY:
+                    values["frequency"] = "1/d"
+                yield Detail(values, first, last)
             elif unit is None and number.last + 1 not in foreign:
                 yield from self._bare_dose(number, names)
 
@@ -243,7 +256,9 @@ class Pharmacy:
         starts = []
         for at, token in enumerate(sentence[:-1]):
             if token.text in self._reason_words and any(
-                0 < at - name.last <= _REASON_REACH for name in names
+                0 < at - name.last <= _DETAIL_REACH
+                and not _LINKS & {one.text for one in sentence[name.last + 1 : at]}
+                for name in names
             ):
                 owned = sentence[at + 1].text in self._owners
                 starts.append((at, at + 1 + owned))
@@ -256,6 +271,26 @@ class Pharmacy:
             last = max(match.tokens[-1] if match else -1, symptom.last if symptom else -1)
             if last >= start:
                 yield Detail({"reason": said(sentence[start : last + 1])}, at, last)
+
+
+_LINKS = frozenset({"and", "but", "i"})
+_MASSES = frozenset({"mg", "mcg", "g", "units"})
+_DAILY = frozenset({"a day", "per day"})
+_ONGOING = frozenset({"been", "since", "start", "began"})
+
+
+def _beginnings(sentence: Sequence[Token], names: Sequence[Substance]) -> Iterator[Detail]:
+    """'I've been on it since 2010', '... for two years', 'started last week'."""
+    if not names or not _ONGOING & {token.stem for token in sentence}:
+        return
+    for found in load_attributes().read(sentence):
+        near = any(0 < found.first - name.last <= _REASON_REACH for name in names)
+        if near and found.name in ("onset", "duration"):
+            value = f"for {found.value}" if found.name == "duration" else found.value
+            yield Detail({"since": value}, found.first, found.last)
+    for at, token in enumerate(sentence[:-1]):
+        if token.text == "since" and re.fullmatch(r"(?:19|20)\d\d", sentence[at + 1].text):
+            yield Detail({"since": sentence[at + 1].text}, at, at + 1)
 
 
 def _strengths(text: str) -> tuple[frozenset[float], str]:
@@ -279,8 +314,11 @@ def _longest(found: Sequence[Substance]) -> list[Substance]:
 def _inside(one: Detail, other: Detail) -> bool:
     """Whether a longer detail of the same kind covers it: 'a day' in 'twice a day'."""
     longer = other.last - other.first > one.last - one.first
-    return longer and other.first <= one.last and one.first <= other.last and (
-        one.values.keys() == other.values.keys()
+    return (
+        longer
+        and other.first <= one.last
+        and one.first <= other.last
+        and (one.values.keys() == other.values.keys())
     )
 
 
@@ -451,6 +489,8 @@ class _Question:
     "Asked in the negative, so that yes and no both deny."
     over: bool
     "Asked whether it is still taken, so that a no means past."
+    past: bool
+    "Asked of another time, so that a yes means past."
 
 
 @dataclass(slots=True)
@@ -587,7 +627,7 @@ class MedicationExtractor:
         self._proxy |= self._turns <= _OPENING_TURNS and sentence.has("proxy")
         if sentence.has("other"):
             self._relative_turn = turn.id
-        doctor = self._is_doctor(turn.speaker, sentence) and not (names and "own" in cues)
+        doctor = self._is_doctor(turn.speaker, sentence, cues) and not (names and "own" in cues)
         certainty = _UNKNOWN_SPEAKER if _role(turn.speaker) is None else 1.0
         allergic = _allergic(words, names, cues)
         if self._topic and self._topic.allergic and not allergic:
@@ -596,7 +636,8 @@ class MedicationExtractor:
             if len(words) <= _ECHO or (len(words) <= _ANSWER and not taking and not doctor):
                 allergic = frozenset(one for one in names if not _is_followed_by_for(one, words))
         if doctor:
-            allergic |= {one for one in names if self._known_allergy(one)}
+            echo = len(words) <= _ECHO or "asked effect" in cues
+            allergic |= {one for one in names if echo and self._known_allergy(one)}
         names = [one for one in names if one in allergic or self._is_medicine(one, words)]
         heard = _Heard(sentence, tuple(names), cues, allergic, turn, certainty)
         if doctor:
@@ -615,17 +656,19 @@ class MedicationExtractor:
             one.name == name.name and one.first == name.first for one in self._pharmacy.names(words)
         )
 
-    def _is_doctor(self, speaker: str, sentence: Sentence) -> bool:
+    def _is_doctor(self, speaker: str, sentence: Sentence, cues: _Cues) -> bool:
         """By the label, else by the words: who asks, or says 'you', is taken for the doctor."""
         role = _role(speaker)
         if role is not None:
             return role == "doctor"
         words = {token.text for token in sentence.tokens}
-        if words & {"i", "ive", "im", "my", "me"}:
+        if "plan" in cues and words & _YOU and not words & {"me", "my"}:
+            return True  # 'I'll give you some antibiotics'
+        if words & _FIRST_PERSON:
             return False
         if sentence.reply is not None and not sentence.rising and (self._open or self._topic):
             return False
-        return sentence.asked or bool(words & {"you", "your", "youre", "youve", "youll"})
+        return sentence.asked or bool(words & _YOU)
 
     # The doctor
 
@@ -633,7 +676,8 @@ class MedicationExtractor:
         asks = heard.sentence.asked and not _states(heard.tokens)
         asked = asks or (len(heard.tokens) <= _SHORT and self._asks_generally(heard))
         if heard.names:
-            told = [self._ask(heard, name) if asks else self._report(heard, name) for name in heard.names]
+            hear = self._ask if asks else self._report
+            told = [hear(heard, name) for name in heard.names]
             self._describe(heard, [one for one in told if one is not None])
         elif not asks:
             self._deny_generally(heard, weak=True)
@@ -660,11 +704,12 @@ class MedicationExtractor:
             kinds &= {"drug allergy", "food allergy"}
         if heard.allergic:
             kinds -= {"allergy", "drug allergy", "food allergy"}
-        waiting = self._topic is not None and self._topic.last_turn == heard.turn.id
-        if waiting and kinds & {"medication"} and len(heard.tokens) <= _ECHO:
-            assert self._topic is not None
-            if "allergy" in self._topic.kinds:
-                kinds = {"drug allergy"}  # 'Any allergies? Medications?'
+        if (
+            kinds & {"medication", "tried"}
+            and len(heard.tokens) <= _ECHO
+            and self._asked_allergy(heard)
+        ):
+            kinds = {"drug allergy"}  # 'Any allergies? Medications?'
         if heard.has("asked help") and "medication" in kinds:
             kinds = kinds - {"medication"} | {"tried"}
         if heard.has("asked other") or heard.has("asked illicit"):
@@ -672,7 +717,9 @@ class MedicationExtractor:
         if heard.has("asked still") and self._last and not heard.names:
             last = self._last[-1]
             span = heard.span(0, len(heard.tokens) - 1)
-            self._open = [_Question(last.kind, last.name, last.experiencer, span, False, True)]
+            self._open = [
+                _Question(last.kind, last.name, last.experiencer, span, False, True, False)
+            ]
             return
         if kinds:
             self._open = [one for one in self._open if one.span.turn == heard.turn.id]
@@ -690,6 +737,11 @@ class MedicationExtractor:
             self._reacting = False
             if not self._detail_asked:
                 self._open = []
+
+    def _asked_allergy(self, heard: _Heard) -> bool:
+        """Whether the same turn asked after allergies just before."""
+        topic = self._topic
+        return topic is not None and topic.last_turn == heard.turn.id and "allergy" in topic.kinds
 
     def _ask(self, heard: _Heard, name: Substance) -> _History | None:
         """A question that names a medicine or allergy; its history, if it is taken for granted."""
@@ -718,7 +770,8 @@ class MedicationExtractor:
         if person is Experiencer.PATIENT or heard.names:
             if self._open and self._open[0].span.turn != span.turn:
                 self._open = []
-            self._open.append(_Question(kind, name.name, person, span, denied, still))
+            past = heard.has("ago") or heard.has("ever")
+            self._open.append(_Question(kind, name.name, person, span, denied, still, past))
         return None
 
     def _report(self, heard: _Heard, name: Substance) -> _History | None:
@@ -761,9 +814,8 @@ class MedicationExtractor:
         self._reply(heard)
         if heard.names:
             self._withdraw()
-        elif topic is None or not topic.told:
-            if not self._deny_topic(heard):
-                self._deny_generally(heard, weak=False)
+        elif (topic is None or not topic.told) and not self._deny_topic(heard):
+            self._deny_generally(heard, weak=False)
         if sentence.reply is not None or heard.names:
             self._open = []
         self._describe(heard, kept)
@@ -809,7 +861,8 @@ class MedicationExtractor:
             return Status.PAST if self._topic.past else Status.PRESENT
         asks = sentence.rising and heard.tokens[0].text in _MODALS
         possible = heard.conditional(name) and label != "taking"
-        if asks or (label == "plan" and not heard.has("habit")) or possible:
+        habit = heard.has("habit") and _takes(heard.tokens)
+        if asks or (label == "plan" and not habit) or possible:
             history = self._histories.get(
                 (FindingKind.MEDICATION, name.name, self._experiencer(heard, name))
             )
@@ -837,6 +890,8 @@ class MedicationExtractor:
             status = {Reply.YES: Status.PRESENT, Reply.UNSURE: Status.UNCERTAIN}.get(reply)
             if status is None or question.denied:
                 status = Status.PAST if question.over else Status.ABSENT
+            elif status is Status.PRESENT and question.past:
+                status = Status.PAST
             key = question.kind, question.name, question.experiencer
             history = self._histories.setdefault(key, _History(*key))
             spans = [question.span, heard.span(0, len(heard.tokens) - 1)]
@@ -887,9 +942,7 @@ class MedicationExtractor:
 
     # What both share
 
-    def _note(
-        self, heard: _Heard, name: Substance, status: Status, *, weak: bool
-    ) -> _History:
+    def _note(self, heard: _Heard, name: Substance, status: Status, *, weak: bool) -> _History:
         key = _kind(name, heard), name.name, self._experiencer(heard, name)
         history = self._histories.setdefault(key, _History(*key))
         words = [heard.turn.words[heard.tokens[at].word] for at in range(name.first, name.last + 1)]
@@ -918,7 +971,7 @@ class MedicationExtractor:
             return sentence.experiencer(name.mention) if their else Experiencer.PATIENT
         before = {token.text for token in heard.tokens[: name.first]}
         told_of = self._relative_turn == heard.turn.id
-        if told_of and before & {"he", "hes", "she", "shes"} and not before & {"i", "im", "ive", "me"}:
+        if told_of and before & _THIRD_PERSON and not before & _FIRST_PERSON:
             return Experiencer.OTHER
         return sentence.experiencer(name.mention)
 
@@ -936,8 +989,11 @@ class MedicationExtractor:
             latest = history.evidence[-1]
             if latest.status is Status.ABSENT:
                 continue
-            if latest.status is Status.PRESENT and "dose" in detail.values and heard.changes(detail):
+            now = latest.status is Status.PRESENT
+            if now and "dose" in detail.values and heard.changes(detail):
                 continue  # 'I'll increase it to 40' does not say what is taken now
+            if "since" in detail.values and not now:
+                continue
             for key, value in detail.values.items():
                 latest.attributes.setdefault(key, value)
             if not heard.names:
@@ -994,6 +1050,9 @@ def _takes(words: Sequence[Token]) -> bool:
     return any(token.stem in _TAKING for token in words)
 
 
+_FIRST_PERSON = frozenset({"i", "im", "ive", "me", "my"})
+_YOU = frozenset({"you", "your", "youre", "youve", "youll"})
+_THIRD_PERSON = frozenset({"he", "hes", "she", "shes"})
 _MODALS = frozenset(["should", "can", "could", "would", "will", "shall", "is", "do", "may"])
 _YOUR = frozenset({"your", "his", "her"})
 _TAKING = frozenset(token.stem for token in tokenize(["take", "taking", "use", "using", "dose"]))
@@ -1012,7 +1071,8 @@ def _owner(detail: Detail, names: Sequence[Substance]) -> Substance | None:
         for name in names:
             if 0 < name.first - detail.last <= _ADJACENT:
                 return name
-    if before and detail.first - before[-1].last <= _DETAIL_REACH:
+    reach = _ADJACENT if "route" in detail.values else _DETAIL_REACH
+    if before and detail.first - before[-1].last <= reach:
         return before[-1]
     return None
 
