@@ -1,58 +1,42 @@
 """Turns -> medicines taken, stopped, denied or planned, and allergies.
 
-    turn -> sentences -> names of drugs and kinds of drugs ('the ramipril', 'water tablets')
-         -> where an allergy is spoken of, names of what one is allergic to
-         -> the nearest cue gives each name its status; what was asked after waits for the reply
-         -> dose, frequency, route, reason and reaction go to the name beside them, or named last
-         -> the evidence of each medicine and allergy -> findings
-
-Names and cues are data (voicemed/data/drugs.tsv, medications.toml). A long name that was misheard
-by a letter or two is understood only where no other drug is nearly as close.
+turn -> sentences -> names of medicines; where an allergy is spoken of, of allergens (Pharmacy)
+     -> the nearest cue gives each name its status; what was asked after waits for the reply
+     -> dose, frequency, route, reason and reaction go to the name beside them, or named last
+     -> the evidence of each medicine and allergy -> findings
 """
 
 from __future__ import annotations
 
-import csv
-import re
 import tomllib
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import cache
 from importlib.resources import files
-from itertools import pairwise
-from typing import Any
 
 from voicemed.assertion import Act, Assertion, Experiencer, Reply, Rules, Sentence, Status, split
-from voicemed.attributes import load_attributes
 from voicemed.findings import Extractor, Finding, FindingKind
-from voicemed.lexicon import (
-    Concept,
-    Kind,
-    Match,
-    Mention,
-    PhraseMatcher,
-    Token,
-    load_lexicon,
-    tokenize,
+from voicemed.lexicon import Concept, Kind, Mention, Token, tokenize
+from voicemed.pharmacy import (
+    ADJACENT,
+    DETAIL_REACH,
+    SUBSTANCES,
+    Cues,
+    Detail,
+    Pharmacy,
+    Substance,
+    allergic,
+    load_pharmacy,
+    load_words,
+    longest,
 )
-from voicemed.quantities import Number, numbers, plain, said, tokens
+from voicemed.quantities import tokens
 from voicemed.transcript import Span, Turn
-
-SUBSTANCES = "urn:voicemed:substance"
-"""The code system of medicines and allergens; the code is the name with hyphens."""
 
 _REACH = 12
 """Tokens before a name within which a cue decides its status."""
 _OVER = 8
 """Tokens after a name within which it is said to be over."""
-_LIST_GAP = 5
-"""Tokens between the substances of a list: 'allergic to penicillin and I think also latex'."""
-_DETAIL_REACH = 10
-"""Tokens between a name and its dose, frequency, route, reason or reaction."""
-_REASON_REACH = 5
-_ADJACENT = 3
-"""Tokens between a dose and the name after it: '500 milligrams of the metformin'."""
 _GENERAL = ("drug allergy", "food allergy", "allergy", "medication")
 """What can be denied as a whole, the more special first."""
 _SHORT = 8
@@ -70,6 +54,8 @@ _LAST_TURNS = 3
 _OPENING_TURNS = 12
 """Turns in which a parent says that the child is the patient."""
 _MAX_EVIDENCE = 8
+_OF_MEDICINES = frozenset({"medication", "tried"})
+_TOLD = ("before", "after", "makes")
 _TOPICS = ("medication", "tried", "allergy", "drug allergy", "food allergy")
 """What a doctor can ask after in general, as in medications.toml."""
 _STATED, _ANSWERED, _WEAK = 0.9, 0.8, 0.6
@@ -87,332 +73,14 @@ def create_medications() -> Extractor:
     return MedicationExtractor(load_pharmacy(), _load_rules())
 
 
-# --- names and cues ------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Substance:
-    """A drug, a kind of drugs or an allergen among tokens."""
-
-    name: str
-    first: int
-    last: int
-    "Its last token, included."
-    misheard: bool = False
-
-    @property
-    def mention(self) -> Mention:
-        """As the rules of assertion.py take it."""
-        place = tuple(range(self.first, self.last + 1))
-        return Mention(Concept(SUBSTANCES, "", self.name), Kind.SYMPTOM, place, len(place))
-
-
-@dataclass(frozen=True, slots=True)
-class Detail:
-    """A detail of a medicine or allergy in the words of a sentence."""
-
-    values: Mapping[str, str]
-    "By attribute; a dose has its unit with it."
-    first: int
-    last: int
-
-
-_Cues = Mapping[str, Sequence[tuple[int, int]]]
-"""First and last token of each cue, by label."""
-
-
-class Pharmacy:
-    """Names of medicines and allergens, and the words around them."""
-
-    def __init__(self, drugs: Mapping[str, Mapping[str, str]], data: Mapping[str, Any]) -> None:
-        lists: Mapping[str, Sequence[str]] = data["lists"]
-
-        def matcher(said: Mapping[str, Sequence[str]]) -> PhraseMatcher[str]:
-            return PhraseMatcher(((name, one) for name in said for one in said[name]), lists)
-
-        self._strengths = {name: _strengths(row["strengths"]) for name, row in drugs.items()}
-        spoken = {
-            name: [name, *filter(None, row["said"].split("|"))] for name, row in drugs.items()
-        }
-        misheard = data["misheard"]
-        self._near = _NearNames(spoken, {*drugs, *misheard["also"]}, misheard["other"])
-        self._names = matcher(spoken | {f"{name} ": said for name, said in data["groups"].items()})
-        self._ignored = matcher(data["ignored"])
-        self._allergens = matcher(data["allergens"])
-        allergy = data["allergy"]
-        labels = {
-            **data["cues"],
-            **{f"asked {name}": said for name, said in data["asked"].items()},
-            **{f"no {name}": said for name, said in data["none"].items()},
-            **{f"allergy {name}": allergy[name] for name in ("before", "after", "makes", "ends")},
-            "allergy condition": allergy["condition"],
-        }
-        self._cues = matcher(labels)
-        self._units = matcher(data["dose"])
-        self._foreign = matcher({"": data["foreign"]["unit"]})
-        self._details = PhraseMatcher(
-            ((name, value), one)
-            for name in ("frequency", "route")
-            for value, said in data[name].items()
-            for one in said
-        )
-        self._reactions = matcher(allergy["reactions"])
-        self._reason_words = frozenset(data["reason"]["before"])
-        self._owners = frozenset(data["reason"]["owner"])
-        self._reasons = matcher({"": data["reason"]["said"]})
-
-    def names(self, sentence: Sequence[Token]) -> list[Substance]:
-        """The medicines named, in order; where names overlap, the longest."""
-        found = [_substance(match) for match in self._names.find(sentence)]
-        taken = {at for one in found for at in range(one.first, one.last + 1)}
-        found += self._near.find(sentence, taken)
-        if not found:
-            return []
-        ignored = {at for match in self._ignored.find(sentence) for at in match.tokens}
-        kept = [one for one in found if not ignored & {*range(one.first, one.last + 1)}]
-        return _longest(kept)
-
-    def allergens(self, sentence: Sequence[Token]) -> list[Substance]:
-        """What else one can be allergic to, in order."""
-        return _longest([_substance(match) for match in self._allergens.find(sentence)])
-
-    def cues(self, sentence: Sequence[Token]) -> _Cues:
-        """The cues of a sentence."""
-        found: dict[str, list[tuple[int, int]]] = defaultdict(list)
-        for match in self._cues.find(sentence):
-            found[match.label].append((match.tokens[0], match.tokens[-1]))
-        conditions = found.pop("allergy condition", [])
-        if not conditions:
-            return found
-        covered = {at for first, last in conditions for at in range(first, last + 1)}
-        return {
-            label: kept
-            for label, cues in found.items()
-            if (kept := [c for c in cues if "allergy" not in label or not covered & {*c}])
-        }
-
-    def details(self, sentence: Sequence[Token], names: Sequence[Substance]) -> list[Detail]:
-        """Doses, frequencies, routes and reasons, in order."""
-        found = [
-            *self._doses(sentence, names),
-            *self._reasons_given(sentence, names),
-            *_beginnings(sentence, names),
-        ]
-        best: dict[tuple[str, int], Detail] = {}
-        for match in self._details.find(sentence):
-            name, value = match.label
-            detail = Detail({name: value}, match.tokens[0], match.tokens[-1])
-            key = name, detail.first
-            if key not in best or best[key].last < detail.last:
-                best[key] = detail
-        inner = list(best.values())
-        found += [one for one in inner if not any(_inside(one, other) for other in inner)]
-        return sorted(found, key=lambda detail: detail.first)
-
-    def reactions(self, sentence: Sequence[Token]) -> list[Detail]:
-        """What an allergy does, in order."""
-        return [
-            Detail({"reaction": match.label}, match.tokens[0], match.tokens[-1])
-            for match in self._reactions.find(sentence)
-        ]
-
-    def _doses(self, sentence: Sequence[Token], names: Sequence[Substance]) -> Iterator[Detail]:
-        units: dict[int, Match[str]] = {}
-        for match in self._units.find(sentence):
-            units[match.tokens[0]] = max(
-                match, units.get(match.tokens[0], match), key=lambda one: one.weight
-            )
-        foreign = {match.tokens[0] for match in self._foreign.find(sentence)}
-        before: Number | None = None
-        for number in numbers(sentence):
-            unit = units.get(number.last + 1)
-            value = plain(number.value)
-            first = number.first
-            if before and _ranges(sentence, before, number):
-                value, first = f"{plain(before.value)}-{value}", before.first
-            before = number
-            if unit is not None and unit.tokens[-1] + 1 not in foreign:
-                last = unit.tokens[-1]
-                values = {"dose": value, "unit": unit.label}
-                if unit.label in _MASSES and said(sentence[last + 1 : last + 3]) in _DAILY:
-                    values["frequency"] = "1/d"
-                yield Detail(values, first, last)
-            elif unit is None and number.last + 1 not in foreign:
-                yield from self._bare_dose(number, names)
-
-    def _bare_dose(self, number: Number, names: Sequence[Substance]) -> Iterator[Detail]:
-        """A number after a drug that comes in that strength: 'metformin 500'."""
-        for name in names:
-            strengths, unit = self._strengths.get(name.name, (frozenset(), ""))
-            if 0 < number.first - name.last <= _ADJACENT and number.value in strengths:
-                values = {"dose": plain(number.value), "unit": unit}
-                yield Detail(values, number.first, number.last)
-                return
-
-    def _reasons_given(
-        self, sentence: Sequence[Token], names: Sequence[Substance]
-    ) -> Iterator[Detail]:
-        """'for my blood pressure'."""
-        starts = []
-        for at, token in enumerate(sentence[:-1]):
-            if token.text in self._reason_words and any(
-                0 < at - name.last <= _DETAIL_REACH
-                and not _LINKS & {one.text for one in sentence[name.last + 1 : at]}
-                for name in names
-            ):
-                owned = sentence[at + 1].text in self._owners
-                starts.append((at, at + 1 + owned))
-        if not starts:
-            return
-        conditions = {match.tokens[0]: match for match in self._reasons.find(sentence)}
-        symptoms = {one.first: one for one in load_lexicon().mentions(sentence)}
-        for at, start in starts:
-            match, symptom = conditions.get(start), symptoms.get(start)
-            last = max(match.tokens[-1] if match else -1, symptom.last if symptom else -1)
-            if last >= start:
-                yield Detail({"reason": said(sentence[start : last + 1])}, at, last)
-
-
-_LINKS = frozenset({"and", "but", "i"})
-_MASSES = frozenset({"mg", "mcg", "g", "units"})
-_DAILY = frozenset({"a day", "per day"})
-_ONGOING = frozenset({"been", "since", "start", "began"})
-
-
-def _beginnings(sentence: Sequence[Token], names: Sequence[Substance]) -> Iterator[Detail]:
-    """'I've been on it since 2010', '... for two years', 'started last week'."""
-    if not names or not _ONGOING & {token.stem for token in sentence}:
-        return
-    for found in load_attributes().read(sentence):
-        near = any(0 < found.first - name.last <= _REASON_REACH for name in names)
-        if near and found.name in ("onset", "duration"):
-            value = f"for {found.value}" if found.name == "duration" else found.value
-            yield Detail({"since": value}, found.first, found.last)
-    for at, token in enumerate(sentence[:-1]):
-        if token.text == "since" and re.fullmatch(r"(?:19|20)\d\d", sentence[at + 1].text):
-            yield Detail({"since": sentence[at + 1].text}, at, at + 1)
-
-
-def _strengths(text: str) -> tuple[frozenset[float], str]:
-    *values, unit = text.split() or [""]
-    return frozenset(map(float, values)), unit
-
-
-def _substance(match: Match[str]) -> Substance:
-    return Substance(match.label.strip(), match.tokens[0], match.tokens[-1])
-
-
-def _longest(found: Sequence[Substance]) -> list[Substance]:
-    """Without those that a longer one covers, in order."""
-    kept: list[Substance] = []
-    for one in sorted(found, key=lambda one: (one.first - one.last, one.first)):
-        if all(one.last < other.first or other.last < one.first for other in kept):
-            kept.append(one)
-    return sorted(kept, key=lambda one: one.first)
-
-
-def _inside(one: Detail, other: Detail) -> bool:
-    """Whether a longer detail of the same kind covers it: 'a day' in 'twice a day'."""
-    longer = other.last - other.first > one.last - one.first
-    return (
-        longer
-        and other.first <= one.last
-        and one.first <= other.last
-        and (one.values.keys() == other.values.keys())
-    )
-
-
-def _ranges(sentence: Sequence[Token], first: Number, second: Number) -> bool:
-    """'one or two', '500 to 1000'."""
-    between = [token.text for token in sentence[first.last + 1 : second.first]]
-    return between in (["to"], ["or"]) and first.value < second.value
-
-
-class _NearNames:
-    """Drug names of one word that a recogniser spelt wrongly or took apart."""
-
-    def __init__(
-        self, spoken: Mapping[str, Sequence[str]], generic: set[str], other: Sequence[str]
-    ) -> None:
-        """Of the words said, those `generic` may be spelt wrongly; brands are too like words."""
-        self._other = frozenset(other)
-        self._drug_of = {
-            word: drug
-            for drug, words in spoken.items()
-            for word in words
-            if len(word) >= _LONG and word.isalpha()
-        }
-        self._by_initial: dict[str, list[str]] = defaultdict(list)
-        for word in self._drug_of.keys() & generic:
-            self._by_initial[word[0]].append(word)
-        self._nearest = lru_cache(maxsize=20_000)(self._search)
-
-    def find(self, sentence: Sequence[Token], taken: set[int]) -> Iterator[Substance]:
-        """Those among tokens that are no part of a name already."""
-        for at, token in enumerate(sentence):
-            if at not in taken and len(token.text) >= _LONG:
-                drug = self._nearest(token.text)
-                if drug:
-                    yield Substance(drug, at, at, misheard=True)
-        for at, (left, right) in enumerate(pairwise(sentence)):
-            drug = self._drug_of.get(left.text + right.text, "")
-            if drug and not left.mark and not taken & {at, at + 1}:
-                yield Substance(drug, at, at + 1, misheard=True)
-
-    def _search(self, word: str) -> str:
-        """The drug that is meant; empty where it is none, or where two are nearly as close."""
-        if word in self._other:
-            return ""
-        limit = 1 if len(word) < _LONGER else 2
-        letters = {*word}
-        distances: dict[str, int] = {}
-        for known in self._by_initial[word[0]]:
-            if abs(len(known) - len(word)) > limit + 1 or len(letters ^ {*known}) > 2 * limit + 2:
-                continue
-            drug = self._drug_of[known]
-            apart = _distance(word, known)
-            distances[drug] = min(apart, distances.get(drug, apart))
-        ordered = sorted(distances.items(), key=lambda item: item[1])
-        if not ordered or ordered[0][1] > limit:
-            return ""
-        if len(ordered) > 1 and ordered[1][1] <= ordered[0][1] + 1:
-            return ""
-        return ordered[0][0]
-
-
-def _distance(left: str, right: str) -> int:
-    """Levenshtein distance."""
-    row = list(range(len(right) + 1))
-    for index, letter in enumerate(left, 1):
-        diagonal, row[0] = row[0], index
-        for column, other in enumerate(right, 1):
-            cost = min(row[column] + 1, row[column - 1] + 1, diagonal + (letter != other))
-            diagonal, row[column] = row[column], cost
-    return row[-1]
-
-
-@cache
-def load_pharmacy() -> Pharmacy:
-    """The names and cues of the package; loaded once, in about 0.1 s."""
-    text = files("voicemed.data").joinpath("drugs.tsv").read_text(encoding="utf-8")
-    rows = csv.DictReader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
-    return Pharmacy({row["name"]: row for row in rows}, _load_data())
-
-
 @cache
 def _load_rules() -> Rules:
     """The rules of assertion.py, with what denies a drug in place of what denies a symptom."""
     text = files("voicemed.data").joinpath("assertion.toml").read_text(encoding="utf-8")
     data = tomllib.loads(text)
-    data["cues"] |= _load_data()["negation"]
-    data["classes"] |= _load_data()["lists"]
+    data["cues"] |= load_words()["negation"]
+    data["classes"] |= load_words()["lists"]
     return Rules(data)
-
-
-@cache
-def _load_data() -> Mapping[str, Any]:
-    text = files("voicemed.data").joinpath("medications.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)
 
 
 # --- what is known of each -----------------------------------------------------------------------
@@ -506,6 +174,8 @@ class _Topic:
     "'Which were you on?'"
     denied: bool
     "'No allergies?'"
+    asker: str = "doctor"
+    "Role of who asked; where it is the patient, the labels are mixed up."
     replies: int = 0
     "Turns of the patient since."
     last_turn: int = 0
@@ -515,9 +185,14 @@ class _Topic:
     "What a no denied."
 
     @property
-    def allergic(self) -> bool:
+    def of_allergies(self) -> bool:
+        """Whether it is about allergies at all."""
+        return not self.kinds <= _OF_MEDICINES
+
+    @property
+    def only_allergies(self) -> bool:
         """Whether names in the answer are allergies."""
-        return not {"medication", "tried"} & self.kinds and bool(self.kinds)
+        return not self.kinds & _OF_MEDICINES
 
 
 @dataclass(frozen=True, slots=True)
@@ -526,7 +201,7 @@ class _Heard:
 
     sentence: Sentence
     names: tuple[Substance, ...]
-    cues: _Cues
+    cues: Cues
     allergic: frozenset[Substance]
     "Those of the names that an allergy is told of."
     turn: Turn
@@ -620,47 +295,50 @@ class MedicationExtractor:
     def _hear(self, words: Sequence[Token], turn: Turn) -> None:
         names = self._pharmacy.names(words)
         cues = self._pharmacy.cues(words)
-        spoken = "allergy before" in cues or "allergy after" in cues or "allergy makes" in cues
-        if spoken or (self._topic and not self._topic.kinds <= {"medication", "tried"}):
-            names = _longest([*names, *self._pharmacy.allergens(words)])
+        topic = self._topic
+        if any(f"allergy {told}" in cues for told in _TOLD) or (topic and topic.of_allergies):
+            names = longest([*names, *self._pharmacy.allergens(words)])
         sentence = self._rules.read(words, [name.mention for name in names])
         self._proxy |= self._turns <= _OPENING_TURNS and sentence.has("proxy")
         if sentence.has("other"):
             self._relative_turn = turn.id
-        doctor = self._is_doctor(turn.speaker, sentence, cues) and not (names and "own" in cues)
+        own = bool(names) and "own" in cues
+        doctor = self._is_doctor(turn.speaker, sentence, cues) and not own
+        allergies = self._allergies(words, names, cues, doctor=doctor)
+        names = [one for one in names if one in allergies or not one.allergen]
         certainty = _UNKNOWN_SPEAKER if _role(turn.speaker) is None else 1.0
-        allergic = _allergic(words, names, cues)
-        if self._topic and self._topic.allergic and not allergic:
-            taking = "stopped" in cues or "plan" in cues or _takes(words)
-            taking = taking and not {"cant", "cannot"} & {token.text for token in words}
-            if len(words) <= _ECHO or (len(words) <= _ANSWER and not taking and not doctor):
-                allergic = frozenset(one for one in names if not _is_followed_by_for(one, words))
-        if doctor:
-            echo = len(words) <= _ECHO or "asked effect" in cues
-            allergic |= {one for one in names if echo and self._known_allergy(one)}
-        names = [one for one in names if one in allergic or self._is_medicine(one, words)]
-        heard = _Heard(sentence, tuple(names), cues, allergic, turn, certainty)
+        heard = _Heard(sentence, tuple(names), cues, allergies, turn, certainty)
         if doctor:
             self._hear_doctor(heard)
         else:
             self._hear_patient(heard)
+
+    def _allergies(
+        self, words: Sequence[Token], names: Sequence[Substance], cues: Cues, *, doctor: bool
+    ) -> frozenset[Substance]:
+        """Those of the names that an allergy is told of, here or by the question before."""
+        found = allergic(words, names, cues)
+        if self._topic and self._topic.only_allergies and not found:
+            taking = "stopped" in cues or "plan" in cues or _takes(words)
+            taking = taking and not {"cant", "cannot"} & {token.text for token in words}
+            if len(words) <= _ECHO or (len(words) <= _ANSWER and not taking and not doctor):
+                found = frozenset(one for one in names if not _is_followed_by_for(one, words))
+        if doctor and (len(words) <= _ECHO or "asked effect" in cues):
+            found |= {one for one in names if self._known_allergy(one)}
+        return found
 
     def _known_allergy(self, name: Substance) -> bool:
         """Whether it was only spoken of as an allergy."""
         found = [history.kind for history in self._histories.values() if history.name == name.name]
         return FindingKind.ALLERGY in found and FindingKind.MEDICATION not in found
 
-    def _is_medicine(self, name: Substance, words: Sequence[Token]) -> bool:
-        """Whether it is one at all, and not only an allergen where no allergy is told of."""
-        return any(
-            one.name == name.name and one.first == name.first for one in self._pharmacy.names(words)
-        )
-
-    def _is_doctor(self, speaker: str, sentence: Sentence, cues: _Cues) -> bool:
+    def _is_doctor(self, speaker: str, sentence: Sentence, cues: Cues) -> bool:
         """By the label, else by the words: who asks, or says 'you', is taken for the doctor."""
         role = _role(speaker)
         if role is not None:
-            return role == "doctor"
+            asker = self._topic.asker if self._topic else "doctor"
+            asks = "asked person" in cues and sentence.asked
+            return role == ("patient" if asks and role == "patient" else asker)
         words = {token.text for token in sentence.tokens}
         if "plan" in cues and words & _YOU and not words & {"me", "my"}:
             return True  # 'I'll give you some antibiotics'
@@ -729,6 +407,7 @@ class MedicationExtractor:
                 heard.has("asked further"),
                 heard.has("stopped"),
                 any(heard.has(f"no {kind}") for kind in kinds),
+                asker=_role(heard.turn.speaker) or "doctor",
                 last_turn=heard.turn.id,
             )
             self._reacting = False
@@ -782,6 +461,8 @@ class MedicationExtractor:
         negated = heard.sentence.negated(name.mention)
         label = heard.nearest(name, ("plan", "report", "stopped", "taking"))
         label = "" if label == "taking" else label
+        if label == "" and self._topic and len(heard.tokens) <= _ECHO and not known:
+            return self._note(heard, name, Status.PRESENT, weak=True)  # the answer was lost
         if kind is FindingKind.ALLERGY:
             if heard.conditional(name) or label == "plan":
                 return None
@@ -1067,41 +748,11 @@ def _role(speaker: str) -> str | None:
 def _owner(detail: Detail, names: Sequence[Substance]) -> Substance | None:
     """The name that a detail goes with: '500 mg of X', else the one before it."""
     before = [one for one in names if one.first <= detail.last]
-    if "dose" in detail.values and not (before and detail.first - before[-1].last <= _ADJACENT):
+    if "dose" in detail.values and not (before and detail.first - before[-1].last <= ADJACENT):
         for name in names:
-            if 0 < name.first - detail.last <= _ADJACENT:
+            if 0 < name.first - detail.last <= ADJACENT:
                 return name
-    reach = _ADJACENT if "route" in detail.values else _DETAIL_REACH
+    reach = ADJACENT if "route" in detail.values else DETAIL_REACH
     if before and detail.first - before[-1].last <= reach:
         return before[-1]
     return None
-
-
-def _allergic(
-    words: Sequence[Token], names: Sequence[Substance], cues: _Cues
-) -> frozenset[Substance]:
-    """Those of the names that an allergy is told of."""
-    found: set[Substance] = set()
-    for _, last in cues.get("allergy before", ()):
-        found |= _listed(last + 1, words, names, cues)
-    for first, _ in cues.get("allergy after", ()):
-        found |= {one for one in names if first - 1 <= one.last + 1 <= first}
-    for first, _ in cues.get("allergy makes", ()):
-        before = [one for one in names if 0 < first - one.last <= _LIST_GAP]
-        found |= {*before[-1:]}
-    return frozenset(found)
-
-
-def _listed(
-    start: int, words: Sequence[Token], names: Sequence[Substance], cues: _Cues
-) -> set[Substance]:
-    """The names of a list that begins at a token, up to a word that ends it."""
-    ends = [first for first, _ in cues.get("allergy ends", ()) if first >= start]
-    end = min(ends, default=len(words))
-    found: set[Substance] = set()
-    reached = start
-    for name in names:
-        if start <= name.first < end and name.first - reached <= _LIST_GAP:
-            found.add(name)
-            reached = name.last
-    return found
