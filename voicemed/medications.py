@@ -54,18 +54,19 @@ _LAST_TURNS = 3
 _OPENING_TURNS = 12
 """Turns in which a parent says that the child is the patient."""
 _MAX_EVIDENCE = 8
-_OF_MEDICINES = frozenset({"medication", "tried"})
-_TOLD = ("before", "after", "makes")
 _TOPICS = ("medication", "tried", "allergy", "drug allergy", "food allergy")
 """What a doctor can ask after in general, as in medications.toml."""
+_OF_MEDICINES = frozenset({"medication", "tried"})
+_TOLD = ("before", "after", "makes")
+"""Cues that tell of an allergy."""
+_DOUBT_REACH = 6
+"""Tokens before a name within which 'maybe' is about it."""
 _STATED, _ANSWERED, _WEAK = 0.9, 0.8, 0.6
 """Confidence, not calibrated: named by the patient; yes or no to a question; a doctor's words."""
 _MISHEARD = 0.7
 """Factor where the name was only nearly said."""
 _UNKNOWN_SPEAKER = 0.9
 """Factor where the speaker had to be guessed."""
-_LONG, _LONGER = 8, 10
-"""Letters from which a name may be off by one, by two."""
 
 
 def create_medications() -> Extractor:
@@ -153,12 +154,14 @@ class _Question:
     name: str
     experiencer: Experiencer
     span: Span
-    denied: bool
+    denied: bool = False
     "Asked in the negative, so that yes and no both deny."
-    over: bool
+    over: bool = False
     "Asked whether it is still taken, so that a no means past."
-    past: bool
+    past: bool = False
     "Asked of another time, so that a yes means past."
+    attributes: dict[str, str] = field(default_factory=dict)
+    "Of a medicine, as asked: 'are you on 20 milligrams of it?'"
 
 
 @dataclass(slots=True)
@@ -217,13 +220,13 @@ class _Heard:
         """Where these tokens are in the turn."""
         return Span(self.turn.id, self.tokens[first].word, self.tokens[last].word)
 
-    def nearest(self, name: Substance, labels: Iterable[str]) -> str:
+    def nearest(self, name: Substance, labels: Iterable[str], reach: int = _REACH) -> str:
         """The label of the cue that ends nearest before a name; of two the longer. '' if none."""
         before = [
             (last, label == "stopped", last - first, label)
             for label in labels
             for first, last in self.cues.get(label, ())
-            if last < name.first and name.first - last <= _REACH
+            if 0 < name.first - last <= reach
         ]
         return max(before)[-1] if before else ""
 
@@ -238,6 +241,11 @@ class _Heard:
     def has(self, label: str) -> bool:
         """Whether a cue of that label occurs."""
         return bool(self.cues.get(label))
+
+    def denies(self, detail: Detail) -> bool:
+        """Whether a detail is negated."""
+        place = tuple(range(detail.first, detail.last + 1))
+        return self.sentence.negated(Mention(Concept("", "", ""), Kind.SYMPTOM, place, len(place)))
 
     def changes(self, detail: Detail) -> bool:
         """Whether a dose is one to change to or from."""
@@ -272,7 +280,7 @@ class MedicationExtractor:
         self._histories: dict[tuple[FindingKind, str, Experiencer], _History] = {}
         self._open: list[_Question] = []
         self._topic: _Topic | None = None
-        self._last: list[_History] = []
+        self._last: _History | None = None
         self._last_turn = 0
         self._detail_asked = False
         self._reacting = False
@@ -372,37 +380,19 @@ class MedicationExtractor:
         effect = heard.has("asked effect")
         if heard.has("asked illicit"):
             self._open = []
-        if effect and self._last and self._last[-1].kind is FindingKind.ALLERGY:
+        if effect and self._last and self._last.kind is FindingKind.ALLERGY:
             self._reacting = True
             return
-        kinds = {kind for kind in _TOPICS if heard.ends_with(f"asked {kind}")}
-        if heard.ends_with("asked help"):
-            kinds.add("tried")
-        if {"drug allergy", "food allergy"} & kinds:
-            kinds &= {"drug allergy", "food allergy"}
-        if heard.allergic:
-            kinds -= {"allergy", "drug allergy", "food allergy"}
-        if (
-            kinds & {"medication", "tried"}
-            and len(heard.tokens) <= _ECHO
-            and self._asked_allergy(heard)
-        ):
-            kinds = {"drug allergy"}  # 'Any allergies? Medications?'
-        if heard.has("asked help") and "medication" in kinds:
-            kinds = kinds - {"medication"} | {"tried"}
-        if heard.has("asked other") or heard.has("asked illicit"):
-            kinds -= {"medication", "tried"}
+        kinds = self._asked_kinds(heard)
         if heard.has("asked still") and self._last and not heard.names:
-            last = self._last[-1]
+            last = self._last
             span = heard.span(0, len(heard.tokens) - 1)
-            self._open = [
-                _Question(last.kind, last.name, last.experiencer, span, False, True, False)
-            ]
+            self._open = [_Question(last.kind, last.name, last.experiencer, span, over=True)]
             return
         if kinds:
             self._open = [one for one in self._open if one.span.turn == heard.turn.id]
             self._topic = _Topic(
-                frozenset(kinds),
+                kinds,
                 heard.span(0, len(heard.tokens) - 1),
                 heard.has("asked further"),
                 heard.has("stopped"),
@@ -416,6 +406,22 @@ class MedicationExtractor:
             self._reacting = False
             if not self._detail_asked:
                 self._open = []
+
+    def _asked_kinds(self, heard: _Heard) -> frozenset[str]:
+        """What a question asks after in general."""
+        kinds = {kind for kind in _TOPICS if heard.ends_with(f"asked {kind}")}
+        if {"drug allergy", "food allergy"} & kinds:
+            kinds &= {"drug allergy", "food allergy"}
+        if heard.allergic:
+            kinds -= {"allergy", "drug allergy", "food allergy"}
+        of_medicines = bool(kinds & _OF_MEDICINES)
+        if of_medicines and len(heard.tokens) <= _ECHO and self._asked_allergy(heard):
+            return frozenset({"drug allergy"})  # 'Any allergies? Medications?'
+        if heard.ends_with("asked help"):
+            kinds = kinds - {"medication"} | {"tried"}
+        if heard.has("asked other") or heard.has("asked illicit"):
+            kinds -= _OF_MEDICINES
+        return frozenset(kinds)
 
     def _asked_allergy(self, heard: _Heard) -> bool:
         """Whether the same turn asked after allergies just before."""
@@ -440,17 +446,16 @@ class MedicationExtractor:
                     return history if known else None
                 return self._note(heard, name, Status.PRESENT, weak=True)
         if known:
-            self._remember([history] if history else [])
+            self._last = history
             if kind is FindingKind.ALLERGY:
                 return history
         span = heard.span(name.first, name.last)
         denied = heard.sentence.negated(name.mention)
         still = any(token.text == "still" for token in heard.tokens[: name.first])
-        if person is Experiencer.PATIENT or heard.names:
-            if self._open and self._open[0].span.turn != span.turn:
-                self._open = []
-            past = heard.has("ago") or heard.has("ever")
-            self._open.append(_Question(kind, name.name, person, span, denied, still, past))
+        if self._open and self._open[0].span.turn != span.turn:
+            self._open = []
+        past = heard.has("ago") or heard.has("ever")
+        self._open.append(_Question(kind, name.name, person, span, denied, still, past))
         return None
 
     def _report(self, heard: _Heard, name: Substance) -> _History | None:
@@ -461,8 +466,8 @@ class MedicationExtractor:
         negated = heard.sentence.negated(name.mention)
         label = heard.nearest(name, ("plan", "report", "stopped", "taking"))
         label = "" if label == "taking" else label
-        if label == "" and self._topic and len(heard.tokens) <= _ECHO and not known:
-            return self._note(heard, name, Status.PRESENT, weak=True)  # the answer was lost
+        if self._echoes_lost_answer(heard) and label == "" and not known:
+            return self._note(heard, name, Status.PRESENT, weak=True)
         if kind is FindingKind.ALLERGY:
             if heard.conditional(name) or label == "plan":
                 return None
@@ -472,12 +477,22 @@ class MedicationExtractor:
             return self._note(heard, name, Status.ABSENT, weak=True) if reported else None
         if heard.conditional(name) or label in ("plan", ""):
             if known or (history is not None and label == ""):
-                self._remember([history] if history else [])
+                self._last = history
                 return None
             return self._note(heard, name, Status.HYPOTHETICAL, weak=True)
         if label == "stopped" or heard.follows(name, "ago"):
             return self._note(heard, name, Status.PAST, weak=True)
         return self._note(heard, name, Status.PRESENT, weak=True)
+
+    def _echoes_lost_answer(self, heard: _Heard) -> bool:
+        """'Which medicines do you take?' (nothing was heard) 'Metformin, OK.'"""
+        topic = self._topic
+        return (
+            topic is not None
+            and not topic.replies
+            and len(heard.tokens) <= _ECHO
+            and not _takes(heard.tokens)
+        )
 
     # The patient
 
@@ -518,7 +533,7 @@ class MedicationExtractor:
         if sentence.negated(name.mention):
             spoken = any(heard.has(f"allergy {label}") for label in ("before", "after"))
             return Status.ABSENT if spoken else None
-        if heard.nearest(name, ("uncertain",)):
+        if heard.nearest(name, ("uncertain",), _DOUBT_REACH):
             return Status.UNCERTAIN
         if heard.conditional(name):
             return None
@@ -530,7 +545,7 @@ class MedicationExtractor:
         ongoing = {"start", "began", "since", "been", "still"} & {
             token.stem for token in heard.tokens[: name.first]
         }
-        if heard.nearest(name, ("uncertain",)):
+        if heard.nearest(name, ("uncertain",), _DOUBT_REACH):
             return Status.UNCERTAIN
         if label == "stopped" and not heard.sentence.asked:
             return Status.PAST
@@ -553,11 +568,11 @@ class MedicationExtractor:
 
     def _stop_last(self, heard: _Heard) -> None:
         """'I stopped it.'"""
-        for history in self._last[-1:]:
-            if history.kind is FindingKind.MEDICATION and history.status is Status.PRESENT:
-                span = heard.span(0, len(heard.tokens) - 1)
-                confidence = _ANSWERED * heard.certainty
-                history.evidence.append(_Evidence(Status.PAST, confidence, [span], weak=False))
+        last = self._last
+        if last and last.kind is FindingKind.MEDICATION and last.status is Status.PRESENT:
+            span = heard.span(0, len(heard.tokens) - 1)
+            confidence = _ANSWERED * heard.certainty
+            last.evidence.append(_Evidence(Status.PAST, confidence, [span], weak=False))
 
     def _reply(self, heard: _Heard) -> None:
         """Answer the questions after single medicines that the sentence did not name."""
@@ -577,9 +592,11 @@ class MedicationExtractor:
             history = self._histories.setdefault(key, _History(*key))
             spans = [question.span, heard.span(0, len(heard.tokens) - 1)]
             confidence = _ANSWERED * heard.certainty
-            history.evidence.append(_Evidence(status, confidence, spans, weak=False))
+            attributes = question.attributes if status is Status.PRESENT else {}
+            said = _Evidence(status, confidence, spans, weak=False, attributes=attributes)
+            history.evidence.append(said)
             if status is Status.PRESENT:
-                self._remember([history])
+                self._last = history
 
     def _deny_topic(self, heard: _Heard) -> bool:
         """A 'no' to '... any medication?' denies all; returns whether it did."""
@@ -632,15 +649,11 @@ class MedicationExtractor:
         confidence = (_WEAK if weak else _STATED) * certainty
         spans = [heard.span(name.first, name.last)]
         history.evidence.append(_Evidence(status, confidence, spans, weak))
-        self._remember([history])
-        self._last_turn = heard.turn.id
+        self._last, self._last_turn = history, heard.turn.id
         return history
 
-    def _remember(self, histories: Sequence[_History]) -> None:
-        self._last = list(histories)
-
     def _recent(self, heard: _Heard) -> bool:
-        return bool(self._last) and heard.turn.id - self._last_turn <= _LAST_TURNS
+        return self._last is not None and heard.turn.id - self._last_turn <= _LAST_TURNS
 
     def _experiencer(self, heard: _Heard, name: Substance) -> Experiencer:
         sentence = heard.sentence
@@ -658,28 +671,34 @@ class MedicationExtractor:
 
     def _describe(self, heard: _Heard, told: Sequence[_History]) -> None:
         """Give the details of a sentence to the names beside them, or to the one named last."""
-        by_name = {history.name: history for history in told}
+        histories = {one.name: one for one in told if one.kind is FindingKind.MEDICATION}
+        asked = {one.name: one for one in self._open if one.span.turn == heard.turn.id}
         details = self._pharmacy.details(heard.tokens, heard.names)
         for detail in details:
             name = _owner(detail, heard.names)
-            history = by_name.get(name.name) if name else None
-            if history is None and not heard.names and self._continues(heard, details):
-                history = self._last[-1]
-            if history is None or history.kind is not FindingKind.MEDICATION:
-                continue
-            latest = history.evidence[-1]
-            if latest.status is Status.ABSENT:
-                continue
-            now = latest.status is Status.PRESENT
-            if now and "dose" in detail.values and heard.changes(detail):
-                continue  # 'I'll increase it to 40' does not say what is taken now
-            if "since" in detail.values and not now:
-                continue
-            for key, value in detail.values.items():
-                latest.attributes.setdefault(key, value)
-            if not heard.names:
-                latest.spans.append(heard.span(detail.first, detail.last))
+            if name is not None and name.name in histories:
+                self._give(heard, detail, histories[name.name])
+            elif name is not None and name.name in asked:
+                asked[name.name].attributes.update(detail.values)
+            elif not heard.names and self._last and self._continues(heard, details):
+                self._give(heard, detail, self._last)
         self._react(heard, told)
+
+    @staticmethod
+    def _give(heard: _Heard, detail: Detail, history: _History) -> None:
+        """Add a detail to what was last said of a medicine, unless it is no detail of that."""
+        latest = history.evidence[-1]
+        now = latest.status is Status.PRESENT
+        if history.kind is not FindingKind.MEDICATION or latest.status is Status.ABSENT:
+            return
+        if now and "dose" in detail.values and heard.changes(detail):
+            return  # 'I'll increase it to 40' does not say what is taken now
+        if "since" in detail.values and not now:
+            return
+        for key, value in detail.values.items():
+            latest.attributes.setdefault(key, value)
+        if not heard.names:
+            latest.spans.append(heard.span(detail.first, detail.last))
 
     def _continues(self, heard: _Heard, details: Sequence[Detail]) -> bool:
         """Whether a sentence without a name tells more of the medicine named last."""
@@ -692,24 +711,24 @@ class MedicationExtractor:
 
     def _react(self, heard: _Heard, told: Sequence[_History]) -> None:
         """Note what an allergy does."""
-        allergies = [one for one in told if one.kind is FindingKind.ALLERGY]
-        if not allergies:
-            last = self._last[-1:] if self._recent(heard) and self._reacting else []
-            allergies = [one for one in last if one.kind is FindingKind.ALLERGY]
+        allergies = {one.name: one for one in told if one.kind is FindingKind.ALLERGY}
+        last = self._last if self._reacting and self._recent(heard) else None
         if told:
             self._reacting = bool(allergies)
-        for history in allergies[-1:]:
-            latest = history.evidence[-1]
-            if history.status is Status.ABSENT:
-                continue
-            for detail in self._pharmacy.reactions(heard.tokens):
-                place = tuple(range(detail.first, detail.last + 1))
-                mention = Mention(Concept("", "", ""), Kind.SYMPTOM, place, len(place))
-                known = latest.attributes.get("reaction", "")
-                new = detail.values["reaction"]
-                if not heard.sentence.negated(mention) and new not in known.split(", "):
-                    latest.attributes["reaction"] = f"{known}, {new}" if known else new
-                    latest.spans.append(heard.span(detail.first, detail.last))
+        for detail in self._pharmacy.reactions(heard.tokens):
+            name = _owner(detail, heard.names)
+            history = allergies.get(name.name) if name else None
+            history = history or next(iter(allergies.values()), last)
+            if history and history.kind is FindingKind.ALLERGY and not heard.denies(detail):
+                _add_reaction(history, detail.values["reaction"], heard, detail)
+
+
+def _add_reaction(history: _History, reaction: str, heard: _Heard, detail: Detail) -> None:
+    latest = history.evidence[-1]
+    known = latest.attributes.get("reaction", "")
+    if latest.status is not Status.ABSENT and reaction not in known.split(", "):
+        latest.attributes["reaction"] = f"{known}, {reaction}" if known else reaction
+        latest.spans.append(heard.span(detail.first, detail.last))
 
 
 def _kind(name: Substance, heard: _Heard) -> FindingKind:
