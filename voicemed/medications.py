@@ -234,6 +234,10 @@ class _Heard:
         """Whether such a cue is near the end, where a run of speech asks."""
         return any(len(self.tokens) - last <= _QUESTION for _, last in self.cues.get(label, ()))
 
+    def asks_on(self) -> bool:
+        """Whether it only asks on: 'Which ones?'"""
+        return len(self.tokens) <= _ECHO and self.has("asked which")
+
     def conditional(self, name: Substance) -> bool:
         """Whether an 'if' stands before a name."""
         return self.nearest(name, ("condition",)) != ""
@@ -401,7 +405,7 @@ class MedicationExtractor:
                 last_turn=heard.turn.id,
             )
             self._reacting = False
-        elif not heard.names and self._topic and self._topic.replies:
+        elif not heard.names and self._topic and self._topic.replies and not heard.asks_on():
             self._topic = None
             self._reacting = False
             if not self._detail_asked:
@@ -505,7 +509,7 @@ class MedicationExtractor:
                 self._topic = topic = None
         told = [self._tell(heard, name) for name in heard.names]
         kept = [history for history in told if history is not None]
-        if not heard.names and heard.has("stopped_it") and self._recent(heard):
+        if not heard.names and self._recent(heard):
             self._stop_last(heard)
         self._reply(heard)
         if heard.names:
@@ -567,12 +571,21 @@ class MedicationExtractor:
         return Status.PRESENT
 
     def _stop_last(self, heard: _Heard) -> None:
-        """'I stopped it.'"""
+        """'I stopped it', or 'I haven't tried it' to the doctor who took it for granted."""
         last = self._last
-        if last and last.kind is FindingKind.MEDICATION and last.status is Status.PRESENT:
+        if last is None or last.kind is not FindingKind.MEDICATION:
+            return
+        granted = all(one.weak for one in last.evidence)
+        if heard.has("stopped_it"):
+            status = Status.PAST
+        elif heard.has("not_it") and granted:
+            status = Status.ABSENT
+        else:
+            return
+        if last.status is Status.PRESENT:
             span = heard.span(0, len(heard.tokens) - 1)
             confidence = _ANSWERED * heard.certainty
-            last.evidence.append(_Evidence(Status.PAST, confidence, [span], weak=False))
+            last.evidence.append(_Evidence(status, confidence, [span], weak=False))
 
     def _reply(self, heard: _Heard) -> None:
         """Answer the questions after single medicines that the sentence did not name."""
@@ -584,7 +597,7 @@ class MedicationExtractor:
             if question.name in named or (named and reply is Reply.YES):
                 continue
             status = {Reply.YES: Status.PRESENT, Reply.UNSURE: Status.UNCERTAIN}.get(reply)
-            if status is None or question.denied:
+            if status is None or (question.denied and not _insists(heard.tokens)):
                 status = Status.PAST if question.over else Status.ABSENT
             elif status is Status.PRESENT and question.past:
                 status = Status.PAST
@@ -616,7 +629,7 @@ class MedicationExtractor:
         kinds = [kind for kind in _GENERAL if heard.has(f"no {kind}")]
         if heard.has("condition") or heard.has("asked further") or (weak and heard.has("plan")):
             return
-        for kind in kinds[:1]:
+        for kind in {kind.rpartition(" ")[2]: kind for kind in reversed(kinds)}.values():
             ((first, last), *_) = heard.cues[f"no {kind}"]
             confidence = (_WEAK if weak else _STATED) * heard.certainty
             self._deny(kind, [heard.span(first, last)], confidence, weak=weak)
@@ -743,6 +756,12 @@ def _is_followed_by_for(name: Substance, words: Sequence[Token]) -> bool:
 def _states(words: Sequence[Token]) -> bool:
     """Whether it only looks like a question: 'No known allergies.'"""
     return words[0].text in ("no", "not") and words[-1].mark == "."
+
+
+def _insists(words: Sequence[Token]) -> bool:
+    """'Yes, I am', which to 'You're not taking it?' means that it is taken."""
+    texts = [token.text for token in words[:4]]
+    return texts[1:3] in (["i", "am"], ["i", "do"], ["i", "have"]) and texts[3:] != ["not"]
 
 
 def _takes(words: Sequence[Token]) -> bool:

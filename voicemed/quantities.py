@@ -195,6 +195,8 @@ class _Reader:
         value = self._below_thousand()
         if value is not None and self._next() == "thousand":
             self._at += 1
+            if self._next() == "and" and self._small(1):
+                self._at += 1
             value = value * 1000 + (self._below_thousand() or 0)
         return value
 
