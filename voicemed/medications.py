@@ -442,7 +442,8 @@ class MedicationExtractor:
         if kind is FindingKind.MEDICATION:
             if label == "plan" or heard.conditional(name):
                 return None if known else self._note(heard, name, Status.HYPOTHETICAL, weak=True)
-            if heard.nearest(name, ("stopped", "report", "taking")) == "stopped":
+            nearest = heard.nearest(name, ("stopped", "report", "taking"))
+            if nearest == "stopped" or (not nearest and heard.follows(name, "stopped")):
                 return self._note(heard, name, Status.PAST, weak=False)
             if heard.has("presumed") or heard.sentence.act in (Act.OPEN, Act.HOW_IS):
                 open_ended = heard.sentence.act is Act.OPEN and not heard.has("presumed")
@@ -754,8 +755,8 @@ def _is_followed_by_for(name: Substance, words: Sequence[Token]) -> bool:
 
 
 def _states(words: Sequence[Token]) -> bool:
-    """Whether it only looks like a question: 'No known allergies.'"""
-    return words[0].text in ("no", "not") and words[-1].mark == "."
+    """Whether it only looks like a question: 'No known allergies.', 'You're allergic to it.'"""
+    return words[0].text in ("no", "not", "youre") and words[-1].mark == "."
 
 
 def _insists(words: Sequence[Token]) -> bool:
