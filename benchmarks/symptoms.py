@@ -17,13 +17,13 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from voicemed.extraction import extract
-from voicemed.findings import Finding
+from voicemed.findings import Finding, FindingKind
 from voicemed.transcript import Turn, Word
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -64,7 +64,7 @@ def row(folder: Path, label: str, change: Change) -> str:
         for path in sorted((folder / "gold").glob("*.jsonl")):
             consultation = list(read_turns(folder, path.stem, change))
             turns += len(consultation)
-            rows = [json.dumps(as_row(finding)) for finding in extract(consultation)]
+            rows = [json.dumps(as_row(finding)) for finding in symptoms_of(consultation)]
             (Path(predicted) / path.name).write_text("\n".join(rows), encoding="utf-8")
         spent = (time.perf_counter() - started) / turns
         scores = score(folder / "gold", predicted)
@@ -97,6 +97,11 @@ def read_turns(folder: Path, name: str, change: Change) -> Iterator[Turn]:
         speaker, text = change(speaker, text)
         words = tuple(Word(f" {word}", 0.0, 0.0, 1.0) for word in text.split())
         yield Turn(number, speaker, words)
+
+
+def symptoms_of(turns: Iterable[Turn]) -> list[Finding]:
+    """What the extractor finds, without medicines, allergies and measurements."""
+    return [finding for finding in extract(turns) if finding.kind is FindingKind.SYMPTOM]
 
 
 def as_row(finding: Finding) -> dict[str, Any]:
@@ -154,7 +159,7 @@ def show(data: Path, name: str) -> None:
             }
             ours = {
                 (r["symptom"], r["status"]): r
-                for r in map(as_row, extract(turns))
+                for r in map(as_row, symptoms_of(turns))
                 if (r["status"], r["experiencer"]) in SCORED
             }
             print(f"== {path.stem}")

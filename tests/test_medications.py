@@ -12,11 +12,10 @@ from voicemed.assertion import Experiencer, Status
 from voicemed.extraction import extract
 from voicemed.findings import Finding, FindingKind
 from voicemed.medications import create_medications
-from voicemed.pharmacy import SUBSTANCES
+from voicemed.pharmacy import ALLERGIES
 from voicemed.transcript import Turn, Word
 
 SPEAKERS = {"D": "doctor", "P": "patient", "?": "", "A": "doctor"}
-KINDS = {FindingKind.MEDICATION: "", FindingKind.ALLERGY: "allergy to "}
 
 
 def turns(*lines: str) -> list[Turn]:
@@ -41,10 +40,9 @@ def heard(*lines: str) -> tuple[Finding, ...]:
 
 
 def statuses(*lines: str) -> dict[str, str]:
-    """Status by name, with 'allergy to ' before an allergy and ' of other' after somebody else's."""
+    """Status by name, with ' of other' after somebody else's."""
     return {
-        KINDS[finding.kind]
-        + finding.concept.display
+        finding.concept.display
         + (" of other" if finding.assertion.experiencer is Experiencer.OTHER else ""): (
             finding.assertion.status.value
         )
@@ -90,18 +88,18 @@ def attributes(name: str, *lines: str) -> dict[str, str]:
         ("My wife takes warfarin", {"warfarin of other": "present"}),
         ("I DONT TAKE ANY MEDICATION APART FROM THE PILL", {"oral contraceptive": "present"}),
         ("I don't take any medication", {"medication": "absent"}),
-        ("I'm allergic to penicillin", {"allergy to penicillin": "present"}),
-        ("I'm not allergic to penicillin", {"allergy to penicillin": "absent"}),
-        ("I might be allergic to penicillin", {"allergy to penicillin": "uncertain"}),
-        ("I have a nut allergy", {"allergy to tree nut": "present"}),
-        ("Codeine makes me itch", {"allergy to codeine": "present"}),
-        ("My mum has a penicillin allergy", {"allergy to penicillin of other": "present"}),
+        ("I'm allergic to penicillin", {"penicillin allergy": "present"}),
+        ("I'm not allergic to penicillin", {"penicillin allergy": "absent"}),
+        ("I might be allergic to penicillin", {"penicillin allergy": "uncertain"}),
+        ("I have a nut allergy", {"tree nut allergy": "present"}),
+        ("Codeine makes me itch", {"codeine allergy": "present"}),
+        ("My mum has a penicillin allergy", {"penicillin allergy of other": "present"}),
         (
             "I'm allergic to cats so I take cetirizine",
-            {"allergy to cat": "present", "cetirizine": "present"},
+            {"cat allergy": "present", "cetirizine": "present"},
         ),
-        ("Not allergic to anything apart from latex", {"allergy to latex": "present"}),
-        ("I DONT HAVE ANY ALLERGIES", {"allergy to allergy": "absent"}),
+        ("Not allergic to anything apart from latex", {"latex allergy": "present"}),
+        ("I DONT HAVE ANY ALLERGIES", {"allergy": "absent"}),
         ("I don't know, maybe it's allergies", {}),
         ("I take allergy tablets", {"antihistamine": "present"}),
         ("I live with my cat and I like nuts", {}),
@@ -119,8 +117,8 @@ def test_what_a_patient_says(line: str, expected: dict[str, str]) -> None:
         ("If the pain gets worse, use codeine.", {"codeine": "hypothetical"}),
         ("Continue your lisinopril.", {"lisinopril": "present"}),
         ("I see you're on metformin and aspirin.", {"metformin": "present", "aspirin": "present"}),
-        ("You're allergic to sulfa drugs.", {"allergy to sulfonamide": "present"}),
-        ("No known drug allergies.", {"allergy to drug allergy": "absent"}),
+        ("You're allergic to sulfa drugs.", {"sulfonamide allergy": "present"}),
+        ("No known drug allergies.", {"drug allergy": "absent"}),
         ("We'll start omeprazole 20 milligrams.", {"omeprazole": "hypothetical"}),
         ("Have you ever been given steroids?", {}),
     ],
@@ -136,16 +134,16 @@ CONVERSATIONS = [
         ["D: Are you on any medication?", "P: No. Well, just the ramipril."],
         {"ramipril": "present"},
     ),
-    (["D: Any allergies?", "P: No."], {"allergy to allergy": "absent"}),
-    (["D: Any allergies?", "P: Just penicillin."], {"allergy to penicillin": "present"}),
+    (["D: Any allergies?", "P: No."], {"allergy": "absent"}),
+    (["D: Any allergies?", "P: Just penicillin."], {"penicillin allergy": "present"}),
     (["D: Any allergies to medications?", "P: Not that I know of."],
-     {"allergy to drug allergy": "absent"}),
-    (["D: Any food allergies?", "P: No."], {"allergy to food allergy": "absent"}),
-    (["D: No allergies?", "P: That's right."], {"allergy to allergy": "absent"}),
-    (["D: Are you allergic to penicillin?", "P: No."], {"allergy to penicillin": "absent"}),
+     {"drug allergy": "absent"}),
+    (["D: Any food allergies?", "P: No."], {"food allergy": "absent"}),
+    (["D: No allergies?", "P: That's right."], {"allergy": "absent"}),
+    (["D: Are you allergic to penicillin?", "P: No."], {"penicillin allergy": "absent"}),
     (
         ["D: Any allergies to medications?", "P: Yes.", "D: Which ones?", "P: Codeine."],
-        {"allergy to codeine": "present"},
+        {"codeine allergy": "present"},
     ),
     (
         ["D: Are you taking any ibuprofen or aspirin?", "P: No."],
@@ -170,7 +168,7 @@ CONVERSATIONS = [
     (["D: Are you on any medication?", "P: No.", "D: Take paracetamol."],
      {"medication": "absent", "acetaminophen": "hypothetical"}),
     (["D: Your father is allergic to penicillin?", "P: Yes."],
-     {"allergy to penicillin of other": "present"}),
+     {"penicillin allergy of other": "present"}),
     (["A: Any allergies?", "P: Penicillin."], {"penicillin": "present"}),
 ]  # fmt: skip
 
@@ -184,8 +182,8 @@ def test_across_turns(lines: list[str], expected: dict[str, str]) -> None:
     ("lines", "expected"),
     [
         (["D: Are you on any medication?", "P: Just the ramipril."], {"ramipril": "present"}),
-        (["D: Any allergies?", "P: No."], {"allergy to allergy": "absent"}),
-        (["D: Are you allergic to penicillin?", "P: Yes."], {"allergy to penicillin": "present"}),
+        (["D: Any allergies?", "P: No."], {"allergy": "absent"}),
+        (["D: Are you allergic to penicillin?", "P: Yes."], {"penicillin allergy": "present"}),
         (["D: Do you take aspirin?", "P: No."], {"aspirin": "absent"}),
         (["P: I stopped the statin last year"], {"statin": "past"}),
         (["D: I will give you some amoxicillin"], {"amoxicillin": "hypothetical"}),
@@ -198,7 +196,7 @@ def test_without_speakers_case_or_punctuation(lines: list[str], expected: dict[s
 
 def test_speaker_labels_mixed_up() -> None:
     asked = "P: Does the patient have any drug allergies?"
-    assert statuses(asked, "D: None that I'm aware of.") == {"allergy to drug allergy": "absent"}
+    assert statuses(asked, "D: None that I'm aware of.") == {"drug allergy": "absent"}
 
 
 @pytest.mark.parametrize(
@@ -219,10 +217,10 @@ def test_speaker_labels_mixed_up() -> None:
          {"dose": "20", "unit": "mg"}),
         ("bisoprolol", ["P: I take omeprazole 20 milligrams, bisoprolol 2.5."],
          {"dose": "2.5", "unit": "mg"}),
-        ("penicillin", ["D: Any allergies?", "P: Penicillin.",
+        ("penicillin allergy", ["D: Any allergies?", "P: Penicillin.",
                         "D: Penicillin? What happens when you take it?",
                         "P: I come out in a rash."], {"reaction": "rash"}),
-        ("latex", ["P: Penicillin gives me a rash and latex makes me itch."],
+        ("latex allergy", ["P: Penicillin gives me a rash and latex makes me itch."],
          {"reaction": "itching"}),
         ("ibuprofen", ["P: I don't take ibuprofen 400 milligrams."], {}),
     ],
@@ -243,7 +241,7 @@ def test_a_plan_is_not_told_of_what_is_taken() -> None:
 def test_finding_has_kind_code_evidence_and_confidence() -> None:
     (finding,) = heard("D: Any allergies?", "P: Yes, to penicillin.")
     assert finding.kind is FindingKind.ALLERGY
-    assert (finding.concept.system, finding.concept.code) == (SUBSTANCES, "penicillin")
+    assert (finding.concept.system, finding.concept.code) == (ALLERGIES, "penicillin")
     assert (finding.evidence[0].turn, finding.evidence[0].first) == (2, 2)
     assert finding.confidence == 0.9
 

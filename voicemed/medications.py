@@ -19,8 +19,9 @@ from voicemed.findings import Extractor, Finding, FindingKind
 from voicemed.lexicon import Concept, Kind, Mention, Token, tokenize
 from voicemed.pharmacy import (
     ADJACENT,
+    ALLERGIES,
     DETAIL_REACH,
-    SUBSTANCES,
+    MEDICINES,
     Cues,
     Detail,
     Pharmacy,
@@ -128,6 +129,14 @@ class _History:
         if planned and status in (None, Status.PAST, Status.ABSENT):
             yield self._finding(Status.HYPOTHETICAL)
 
+    def _concept(self) -> Concept:
+        """An allergy says so in its name, so that nobody takes it for the medicine."""
+        code = self.name.replace(",", "").replace(" ", "-")
+        if self.kind is FindingKind.MEDICATION:
+            return Concept(MEDICINES, code, self.name)
+        display = self.name if self.name.endswith("allergy") else f"{self.name} allergy"
+        return Concept(ALLERGIES, code, display)
+
     def _finding(self, status: Status) -> Finding:
         supporting = [one for one in self.evidence if one.status is status]
         attributes: dict[str, str] = {}
@@ -137,7 +146,7 @@ class _History:
             attributes |= one.attributes
         spans = tuple(dict.fromkeys(span for one in supporting for span in one.spans))
         return Finding(
-            Concept(SUBSTANCES, self.name.replace(",", "").replace(" ", "-"), self.name),
+            self._concept(),
             Assertion(status, self.experiencer),
             spans[:_MAX_EVIDENCE],
             attributes,

@@ -25,8 +25,8 @@ from voicemed.attributes import load_attributes
 from voicemed.lexicon import Concept, Kind, Match, Mention, PhraseMatcher, Token, load_lexicon
 from voicemed.quantities import Number, numbers, plain, said
 
-SUBSTANCES = "urn:voicemed:substance"
-"""The code system of medicines and allergens; the code is the name with hyphens."""
+MEDICINES, ALLERGIES = "urn:voicemed:medicine", "urn:voicemed:allergy"
+"""The code systems of medicines and allergies; the code is the name with hyphens."""
 ADJACENT = 3
 """Tokens between a name and a dose or route that belong together: '500 mg of the metformin'."""
 DETAIL_REACH = 10
@@ -58,7 +58,7 @@ class Substance:
     def mention(self) -> Mention:
         """As the rules of assertion.py take it."""
         place = tuple(range(self.first, self.last + 1))
-        return Mention(Concept(SUBSTANCES, "", self.name), Kind.SYMPTOM, place, len(place))
+        return Mention(Concept(MEDICINES, "", self.name), Kind.SYMPTOM, place, len(place))
 
 
 @dataclass(frozen=True, slots=True)
