@@ -44,6 +44,8 @@ _SHORT = 8
 """Tokens up to which a sentence without a name can be all about the last one."""
 _QUESTION = 15
 """Tokens from what a question is about to its end."""
+_MONOLOGUE = 30
+"""Tokens after which a run of speech that began as a question has gone on to something else."""
 _ANSWER = 12
 """Tokens up to which a sentence can answer the doctor's question in other words than asked."""
 _ECHO = 3
@@ -271,12 +273,13 @@ class _Heard:
         return bool(before) and max(before)[1]
 
     def follows(self, name: Substance, label: str) -> bool:
-        """Whether such a cue comes after a name and before the next one."""
+        """Whether such a cue comes after a name, and not before the next one."""
         following = min(
-            (one.first for one in self.names if one.first > name.last), default=len(self.tokens)
+            (one.first for one in self.names if one.first > name.last),
+            default=len(self.tokens) + ADJACENT,
         )
         return any(
-            name.last < first <= name.last + _OVER and last < following
+            name.last < first <= name.last + _OVER and last + ADJACENT < following
             for first, last in self.cues.get(label, ())
         )
 
@@ -375,8 +378,12 @@ class MedicationExtractor:
         asks = heard.sentence.asked and not _states(heard.tokens)
         asked = asks or (len(heard.tokens) <= _SHORT and self._asks_generally(heard))
         if heard.names:
-            hear = self._ask if asks else self._report
-            told = [hear(heard, name) for name in heard.names]
+            told = [
+                self._ask(heard, name)
+                if asks and (heard.sentence.rising or name.first < _MONOLOGUE)
+                else self._report(heard, name)
+                for name in heard.names
+            ]
             self._describe(heard, [one for one in told if one is not None])
         elif not asks:
             self._deny_generally(heard, weak=True)
@@ -414,6 +421,8 @@ class MedicationExtractor:
                 last_turn=heard.turn.id,
             )
             self._reacting = False
+        elif self._topic and heard.has("asked further"):
+            self._topic.last_turn = heard.turn.id
         elif not heard.names and self._topic and self._topic.replies and not heard.asks_on():
             self._topic = None
             self._reacting = False
@@ -449,11 +458,14 @@ class MedicationExtractor:
         known = history is not None and history.status is Status.PRESENT
         label = heard.nearest(name, ("plan", "report", "taking"))
         if kind is FindingKind.MEDICATION:
+            if heard.nearest(name, ("asked except",), ADJACENT):
+                return self._note(heard, name, Status.PRESENT, weak=True)  # 'other than aspirin'
             if label == "plan" or heard.conditional(name):
                 return None if known else self._note(heard, name, Status.HYPOTHETICAL, weak=True)
             nearest = heard.nearest(name, ("stopped", "report", "taking"))
             if nearest == "stopped" or (not nearest and heard.follows(name, "stopped")):
-                return self._note(heard, name, Status.PAST, weak=False)
+                last = any(token.text == "last" for token in heard.tokens[: name.first])
+                return self._note(heard, name, Status.PAST, weak=not last)
             if heard.has("presumed") or heard.sentence.act in (Act.OPEN, Act.HOW_IS):
                 open_ended = heard.sentence.act is Act.OPEN and not heard.has("presumed")
                 if open_ended and label not in ("report", "taking"):
@@ -478,8 +490,8 @@ class MedicationExtractor:
         history = self._histories.get((kind, name.name, self._experiencer(heard, name)))
         known = history is not None and history.status is Status.PRESENT
         negated = heard.sentence.negated(name.mention)
-        label = heard.nearest(name, ("plan", "report", "stopped", "taking"))
-        label = "" if label == "taking" else label
+        label = heard.nearest(name, ("plan", "report", "stopped", "turn"))
+        label = "" if label == "turn" else label
         if self._echoes_lost_answer(heard) and label == "" and not known:
             return self._note(heard, name, Status.PRESENT, weak=True)
         if kind is FindingKind.ALLERGY:
@@ -547,7 +559,7 @@ class MedicationExtractor:
         if sentence.negated(name.mention):
             spoken = any(heard.has(f"allergy {label}") for label in ("before", "after"))
             return Status.ABSENT if spoken else None
-        if heard.nearest(name, ("uncertain",), _DOUBT_REACH):
+        if heard.nearest(name, ("uncertain",)):
             return Status.UNCERTAIN
         if heard.conditional(name):
             return None
@@ -609,10 +621,12 @@ class MedicationExtractor:
             status = {Reply.YES: Status.PRESENT, Reply.UNSURE: Status.UNCERTAIN}.get(reply)
             if status is None or (question.denied and not _insists(heard.tokens)):
                 status = Status.PAST if question.over else Status.ABSENT
-            elif status is Status.PRESENT and question.past:
-                status = Status.PAST
             key = question.kind, question.name, question.experiencer
             history = self._histories.setdefault(key, _History(*key))
+            if question.past and status is history.status is Status.PRESENT:
+                continue
+            if question.past and status is Status.PRESENT:
+                status = Status.PAST
             spans = [question.span, heard.span(0, len(heard.tokens) - 1)]
             confidence = _ANSWERED * heard.certainty
             attributes = question.attributes if status is Status.PRESENT else {}
