@@ -173,7 +173,7 @@ CONVERSATIONS = [
     (["P: I take Synthroid and I used to take aspirin, but I stopped that."],
      {"levothyroxine": "present", "aspirin": "past"}),
     (["D: Are you allergic to anything?", "P: Eggs.", "D: Anything else? Any medication?",
-      "P: No."], {"egg allergy": "present"}),
+      "P: No."], {"egg allergy": "present", "drug allergy": "absent"}),
     (["D: Do you use recreational drugs like opioids?", "P: No."], {}),
     (["D: Are you on any medication?", "P: No.", "D: Take paracetamol."],
      {"medication": "absent", "acetaminophen": "hypothetical"}),

@@ -11,6 +11,9 @@ The path of sound, a module for each stage:
     transcript               Word, Turn; txt, json, srt, vtt, md
     lexicon, assertion,
     attributes, symptoms     Turn                             -> Finding
+    quantities, measurements vital signs and their values
+    pharmacy, medications    medicines and allergies
+    extraction               all of these, turn by turn
     dialog                   a request and the Encounter      -> Reply
     tts, playback            text -> AudioChunk               -> loudspeaker or file
 
