@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from voicemed.assertion import Experiencer, Status
 from voicemed.extraction import create_extractor, extract
-from voicemed.findings import Finding
+from voicemed.findings import Finding, FindingKind
 from voicemed.transcript import Turn, Word
 
 ROOT = Path(__file__).parents[1]
@@ -41,7 +41,8 @@ def statuses(*lines: str) -> dict[str, str]:
     return {
         finding.concept.display: finding.assertion.status.value
         for finding in extract(turns(*lines))
-        if finding.assertion.experiencer is Experiencer.PATIENT
+        if finding.kind is FindingKind.SYMPTOM
+        and finding.assertion.experiencer is Experiencer.PATIENT
         and finding.assertion.status is not Status.HYPOTHETICAL
     }
 
@@ -295,7 +296,7 @@ def test_development_consultations(name: str, least: float) -> None:
         read = bench.read_turns(DATA / name, path.stem, bench.VARIANTS["as written"])
         found = {
             (one.concept.display, one.assertion.status.value)
-            for one in extract(read)
+            for one in bench.symptoms_of(read)
             if (one.assertion.status.value, one.assertion.experiencer.value) in bench.SCORED
         }
         right, said, gold = right + len(wanted & found), said + len(found), gold + len(wanted)

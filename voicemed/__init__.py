@@ -12,6 +12,9 @@ The path of sound, a module for each stage:
     lexicon, assertion,
     attributes, symptoms     Turn                             -> Finding
       chinese, symptoms_zh   the same for Chinese
+    quantities, measurements vital signs and their values
+    pharmacy, medications    medicines and allergies
+    extraction               all of these, turn by turn
     dialog                   a request and the Encounter      -> Reply
     tts, playback            text -> AudioChunk               -> loudspeaker or file
 

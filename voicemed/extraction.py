@@ -14,6 +14,7 @@ from voicemed.classifier import ClassifyingExtractor, load_heads, shipped_heads
 from voicemed.encoder import load_encoder
 from voicemed.findings import Extractor, Finding
 from voicemed.measurements import create_measurements
+from voicemed.medications import create_medications
 from voicemed.symptoms import create_symptom_extractor
 from voicemed.symptoms_zh import create_chinese_symptom_extractor
 from voicemed.transcript import Turn
@@ -84,7 +85,7 @@ def _create(heads: str, *, chinese: bool) -> Extractor:
         return ConsultationExtractor([create_chinese_symptom_extractor()])
     classifier = load_heads(Path(heads).expanduser()) if heads else shipped_heads()
     symptoms = ClassifyingExtractor(create_symptom_extractor(), classifier, load_encoder())
-    return ConsultationExtractor([symptoms, create_measurements()])
+    return ConsultationExtractor([symptoms, create_medications(), create_measurements()])
 
 
 def _heard(extractor: Extractor, turns: Iterable[Turn]) -> tuple[Finding, ...]:

@@ -45,8 +45,8 @@ _SHORT = 12
 """Tokens up to which a sentence with a bare number can answer a question."""
 _BARE = 6
 """The same for a number that has no unit and could have several, or is 'one' or 'two'."""
-_PRONOUN = 3
-"""Below this a number word may mean anything: 'no one', 'the two'."""
+_PRONOUN = 13
+"""Below this a whole number may count anything: 'no one', 'the other three'."""
 _TOPIC_TURNS = 2
 """Turns for which a measurement that was asked after waits for its value."""
 _MAX_EVIDENCE = 8
@@ -498,7 +498,7 @@ class MeasurementExtractor:
             unit = _unit(measure, quantity)
             if name.label in blocked or unit is None:
                 continue
-            if not unit.name and first - name.tokens[-1] - 1 > _AFTER:
+            if not unit.name and not 0 <= first - name.tokens[-1] - 1 <= _AFTER:
                 continue
             place = min(first, name.tokens[0]), max(last, name.tokens[-1])
             return _Fit(measure, unit, _NAMED, None, *place)
@@ -524,7 +524,7 @@ class MeasurementExtractor:
         age, length = self._turns - topic.turn, len(sentence.tokens)
         if quantity.under or measure.name in quantity.units:
             plain = age <= _TOPIC_TURNS
-        elif not unit.name or min(quantity.values) < _PRONOUN:
+        elif not unit.name or any(one < _PRONOUN and one % 1 == 0 for one in quantity.values):
             plain = age <= 1 and length <= _BARE
         else:
             plain = age <= 1 and length <= _SHORT

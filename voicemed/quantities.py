@@ -47,6 +47,9 @@ _TENS = {
 }
 _PLURALS = frozenset({f"{ten[:-1]}ies" for ten in _TENS} | {"hundreds", "thousands", "tens"})
 _NOUGHTS = frozenset({"oh", "o", "zero", "nought"})
+_DIGITS = frozenset(_UNITS) | frozenset(map(str, range(10)))
+_COUNTED = frozenset("time day week month year hour minute tablet pill puff".split())
+"""After a number, the dot before it ended a sentence: '... seven . two weeks ago'."""
 _NUMERAL = re.compile(rf"\d+(?:{_POINT}\d+)?")
 
 
@@ -89,9 +92,25 @@ class Number:
 def tokens(words: Iterable[str]) -> list[Token]:
     """As `lexicon.tokenize`, but a number keeps its decimals, and signs between numbers are words.
 
-    '140/90' gives 140 over 90; '38.5°C' gives 38point5 degrees c; '500mg' gives 500 mg.
+    '140/90' gives 140 over 90; '38.5°C' gives 38point5 degrees c; '500mg' gives 500 mg;
+    'seven . four' gives seven point four.
     """
-    return tokenize(_readable(word) for word in words)
+    return tokenize(_pointed([_readable(word) for word in words]))
+
+
+def _pointed(words: Sequence[str]) -> list[str]:
+    """With a 'point' for each dot that stands alone between numbers: 'seven . four'."""
+    pointed = list(words)
+    for at in range(1, len(words) - 1):
+        before, after = words[at - 1], words[at + 1]
+        counted = words[at + 2 : at + 3] and words[at + 2].rstrip("s") in _COUNTED
+        if words[at] == "." and _is_number(before) and after in _DIGITS and not counted:
+            pointed[at] = _POINT
+    return pointed
+
+
+def _is_number(word: str) -> bool:
+    return word.isdecimal() or word in _UNITS or word in _TEENS or word in _TENS
 
 
 def _readable(word: str) -> str:
@@ -176,6 +195,8 @@ class _Reader:
         value = self._below_thousand()
         if value is not None and self._next() == "thousand":
             self._at += 1
+            if self._next() == "and" and self._small(1):
+                self._at += 1
             value = value * 1000 + (self._below_thousand() or 0)
         return value
 
