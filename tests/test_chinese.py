@@ -216,6 +216,7 @@ def test_script_tells_the_language(text: str, chinese: bool) -> None:
     assert scripts.chinese is chinese
 
 
+@pytest.mark.models
 def test_turns_before_the_language_showed_are_heard_again() -> None:
     lines = ["D: Hello hello, OK.", "P: 头疼", "P: 我发烧两天了，没有咳嗽"]
     extractor = create_extractor()
@@ -226,6 +227,7 @@ def test_turns_before_the_language_showed_are_heard_again() -> None:
     assert {one.concept.display for one in live} == {"headache", "fever", "cough"}
 
 
+@pytest.mark.models
 def test_a_given_language_is_kept() -> None:
     assert extract(turns("P: 我头疼"), "en") == ()
     assert len(extract(turns("P: 我头疼"), "yue")) == 1
@@ -245,6 +247,7 @@ PHRASES = [
 ]
 
 
+@pytest.mark.models
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("DP?"), st.lists(st.sampled_from(PHRASES))), max_size=6))
 def test_live_and_batch_agree_and_evidence_lies_in_the_turns(

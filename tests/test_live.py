@@ -20,7 +20,6 @@ from voicemed.audio import AudioChunk, Samples
 from voicemed.config import Settings
 from voicemed.endpointing import Utterance
 from voicemed.errors import DeviceError, ModelMissing
-from voicemed.extraction import create_extractor, extract
 from voicemed.findings import Extractor
 from voicemed.live import Event, LiveLoop, Replied, TurnAdded
 from voicemed.microphone import DeviceLost, DeviceRestored, HearingAgain, NothingHeard
@@ -47,7 +46,7 @@ class Stage:
         stays_open: bool = False,
         sink: FakeSink | None = None,
         dictation: bool = False,
-        extractor: Callable[[], Extractor] = create_extractor,
+        extractor: Callable[[], Extractor] = create_symptom_extractor,
         noise: tuple[str, ...] = (),
     ) -> None:
         self.source = FakeSource(*script, paced=paced, stays_open=stays_open)
@@ -117,7 +116,9 @@ def test_live_findings_equal_those_of_the_whole(voice: Voice) -> None:
         voice.say("If you get chest pain call us.", pause=1.0),
         voice=voice,
     ).run()
-    assert tuple(stage.loop.encounter.findings) == extract(stage.loop.encounter.turns)
+    batch = create_symptom_extractor()
+    (*_, last) = [batch.update(turn) for turn in stage.loop.encounter.turns]
+    assert tuple(stage.loop.encounter.findings) == last
     assert stage.findings["cough"] == "present"
     assert "fever" not in stage.findings
 

@@ -14,10 +14,13 @@ import pytest
 from conftest import SHARED
 
 from voicemed.assertion import Assertion, Status
+from voicemed.config import Settings
 from voicemed.findings import Finding, FindingKind, StatusChange
 from voicemed.lexicon import Concept
 from voicemed.text_batch import Extracted, ExtractReport, extract_files, to_scored_jsonl
 from voicemed.transcript import Span
+
+pytestmark = pytest.mark.models
 
 DIALOGUE = """\
 D: Any fever or chills?
@@ -29,7 +32,7 @@ P: Actually, I do have a fever since Monday. My blood pressure was 140 over 90.
 
 def run(*paths: Path, output: Path | None = None) -> tuple[ExtractReport, list[Extracted]]:
     shown: list[Extracted] = []
-    return extract_files(paths, output=output, show=shown.append), shown
+    return extract_files(paths, output=output, settings=Settings(), show=shown.append), shown
 
 
 def rows(path: Path) -> list[dict[str, Any]]:
