@@ -23,6 +23,7 @@ from voicemed.errors import DeviceError, ModelMissing
 from voicemed.findings import Extractor
 from voicemed.live import Event, LiveLoop, Replied, TurnAdded
 from voicemed.microphone import DeviceLost, DeviceRestored, HearingAgain, NothingHeard
+from voicemed.symptoms import create_symptom_extractor
 
 SAMPLES = Path(__file__).resolve().parents[1] / "audio_samples"
 PAUSE = silence(1.0)
