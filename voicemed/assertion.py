@@ -23,6 +23,7 @@ _REACH = 7
 """Words, other than of symptoms, over which a negation carries; ConText's default is a sentence."""
 _SHORT = 6
 """Tokens up to which a 'no' at the end denies the whole sentence."""
+_OWN_REACH = 4
 _LONG_RUN = 12
 """Tokens without punctuation after which a text counts as unpunctuated."""
 
@@ -126,12 +127,28 @@ class Sentence:
         before = self.tokens[max(mention.first - 2, 0) : mention.first]
         return any(token.text in _DEFINITE for token in before)
 
-    def reports(self, mention: Mention) -> bool:
-        """Whether a doctor's statement tells it as known: 'you've had', but not 'if you've had'."""
+    def reports(self, mention: Mention, *, advised: bool = False) -> bool:
+        """Whether a doctor's statement tells it as known: 'you've had', but not 'if you've had'.
+
+        In the midst of advice 'you feel sick' may only go on the warning; 'you said' never does.
+        """
         if _CONDITION & {token.text for token in self.tokens[: mention.first]}:
             return False
-        reported = self.last("recap", mention.last)
-        return reported >= 0 and reported >= self.last("hypothetical", mention.first)
+        labels = ("recap",) if advised else ("recap", "recap_now")
+        reported = max(self.last(label, mention.last) for label in labels)
+        doubted = max(self.last(label, mention.first) for label in ("advice", "hypothetical"))
+        return reported >= 0 and reported >= doubted
+
+    def own(self, mention: Mention) -> bool:
+        """Whether the speaker tells it of themselves: 'I've had a cough'."""
+        owned = any(0 < mention.first - last <= _OWN_REACH for _, last in self.cues["own"])
+        owned = owned or (mention.first > 0 and self.tokens[mention.first - 1].text in _OWNERS)
+        return owned and not {token.text for token in self.tokens} & _NOT_OWN
+
+    @property
+    def advises(self) -> bool:
+        """Whether a doctor's statement has words of advice, explanation or possibility."""
+        return self.has("advice") or self.has("hypothetical")
 
     def demonstrative(self, mention: Mention) -> bool:
         """Whether 'the' or 'that' points to a known one, without a word of owning."""
@@ -233,6 +250,8 @@ _SUBJECTS = frozenset(
         "thats",
     ]
 )
+_OWNERS = frozenset({"i", "ive", "im", "my"})
+_NOT_OWN = frozenset({"you", "your", "youre", "see", "hear", "patients", "patient", "people"})
 _DEFINITE = frozenset({"the", "this", "that", "these", "those", "your", "my"})
 _PLAIN = frozenset(
     [
@@ -291,10 +310,12 @@ class Rules:
             asked,
         )
 
-    def boundary(self, tokens: Sequence[Token]) -> bool:
-        """Whether an unpunctuated text most likely begins a question with the first token."""
-        found = self._questions.find(tokens[:4])
-        return any(match.label == "boundary" and match.tokens[0] == 0 for match in found)
+    def boundary(self, tokens: Sequence[Token], *, after: str) -> bool:
+        """Whether an unpunctuated text most likely begins a sentence with the first token."""
+        found = {match.label for match in self._questions.find(tokens[:4]) if match.tokens[0] == 0}
+        return ("boundary" in found and after not in _LINKS) or (
+            "turn" in found and after not in _LINKS | _SUBORDINATORS
+        )
 
     def _content_start(self, tokens: Sequence[Token]) -> int:
         """Index of the first token after words such as 'okay, and'."""
@@ -391,6 +412,13 @@ _LINKS = frozenset(
     ]
 )
 
+_SUBORDINATORS = frozenset(
+    "and but or if when whenever while because cause cos since although though unless until that "
+    "which who where than as before after like so the a my your this it i you we they he she know "
+    "think say said guess mean sure feel felt about with for to of in at on by from every time all "
+    "is was are were be been am not do did does have had has".split()
+)
+
 
 def _begins(tokens: Sequence[Token], at: int, rules: Rules) -> bool:
     """Whether an unpunctuated text begins a new sentence at this token."""
@@ -400,7 +428,7 @@ def _begins(tokens: Sequence[Token], at: int, rules: Rules) -> bool:
         return token.text != "no" or following in _SUBJECTS | _ANSWERS | {"", "okay", "any", "not"}
     if previous.text in _ANSWERS and (token.text in _SUBJECTS or token.text == "any"):
         return True
-    return previous.text not in _LINKS and rules.boundary(tokens[at : at + 4])
+    return rules.boundary(tokens[at : at + 4], after=previous.text)
 
 
 @cache

@@ -28,6 +28,7 @@ from voicemed.assertion import (
     split,
 )
 from voicemed.attributes import AttributeReader, load_attributes
+from voicemed.discourse import Persons, Roles, Stance, Stances, role
 from voicemed.findings import Extractor, Finding
 from voicemed.lexicon import Concept, Kind, Lexicon, Mention, Token, load_lexicon, tokenize
 from voicemed.transcript import Span, Turn
@@ -35,8 +36,10 @@ from voicemed.transcript import Span, Turn
 _MAX_EVIDENCE = 8
 _QUESTION_AGE = 4
 """Turns of the patient after which an unanswered question is dropped."""
-_OPENING_TURNS = 12
-"""Turns in which a parent says that the child is the patient."""
+_MIRRORED = 8
+"""Tokens up to which a doctor's sentence only puts the patient's words in other ones."""
+_LISTED = 3
+"""Symptoms in one statement of the doctor's, most of them known, that make it a recap."""
 
 
 def create_symptom_extractor() -> Extractor:
@@ -57,7 +60,6 @@ class Strength(IntEnum):
 
 _CONFIDENCE = MappingProxyType({Strength.WEAK: 0.6, Strength.ANSWERED: 0.8, Strength.STATED: 0.9})
 """Rough, not calibrated: guesses at how often evidence of each kind is right."""
-_THIRD_PERSON = frozenset({"he", "hes", "she", "shes"})
 _PAINS = (" pain", "ache", "sore throat", "painful urination", "painful swallowing")
 _GENERIC: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -200,10 +202,10 @@ class SymptomExtractor:
         self._topic: _History | None = None
         self._topic_turn = 0
         self._asked_attribute = ""
-        self._proxy = False
-        self._relative_known = False
+        self._roles, self._persons, self._stances = Roles(), Persons(), Stances()
         self._reaction = False
-        self._past_turn = self._summary_turn = 0
+        self._past_turn = 0
+        self._patient_spoke = False
         self._turns = 0
 
     def update(self, turn: Turn) -> tuple[Finding, ...]:
@@ -224,13 +226,18 @@ class SymptomExtractor:
         replied = False
         for tokens in sentences:
             sentence = self._rules.read(tokens, self._lexicon.mentions(tokens))
-            doctor = self._is_doctor(turn.speaker, sentence)
-            certainty = _UNKNOWN_SPEAKER if _role(turn.speaker) is None else 1.0
+            doctor = self._roles.is_doctor(turn, sentence, awaited=bool(self._open))
+            self._meet(sentence, turn, doctor=doctor)
+            certainty = _UNKNOWN_SPEAKER if role(turn.speaker) is None else 1.0
             words = [turn.words[token.word].probability for token in tokens]
             heard = _Heard(sentence, turn, certainty * sum(words) / len(words))
             if doctor:
+                self._heard_since_open += replied
+                replied = False
                 self._hear_doctor(heard)
+                self._patient_spoke = False
             else:
+                self._patient_spoke = not sentence.asked
                 if self._open:
                     self._said_since_open.append(_text(sentence))
                     self._spans_since_open.append(heard.span(sentence.tokens))
@@ -238,20 +245,18 @@ class SymptomExtractor:
                 replied = True
         self._heard_since_open += replied
 
-    def _is_doctor(self, speaker: str, sentence: Sentence) -> bool:
-        """By the label, else by the words: who asks, or says 'you', is taken for the doctor."""
-        role = _role(speaker)
-        if role is not None:
-            return role == "doctor"
-        words = {token.text for token in sentence.tokens}
-        if words & {"i", "ive", "im", "my", "me"}:
-            return False
-        stated = sentence.tokens[-1].mark == "."  # 'No fever.' without a question before it
-        if sentence.reply is not None and not sentence.rising and (self._open or stated):
-            return False
-        if sentence.asked:
-            return True
-        return bool(words & {"you", "your", "youre", "youve", "youll"})
+    def _meet(self, sentence: Sentence, turn: Turn, *, doctor: bool) -> None:
+        """Learn whose symptoms are told; what was said before of 'him' is then the patient's."""
+        before = self._persons.spoken_for
+        self._persons.hear(sentence, turn, doctor=doctor, turns=self._turns)
+        if before or not self._persons.spoken_for:
+            return
+        for history in [one for key, one in self._histories.items() if key[1] is Experiencer.OTHER]:
+            del self._histories[history.concept, Experiencer.OTHER]
+            own = self._history(history.concept, Experiencer.PATIENT)
+            own.evidence += [
+                replace(one, assertion=Assertion(one.assertion.status)) for one in history.evidence
+            ]
 
     # The doctor
 
@@ -260,6 +265,7 @@ class SymptomExtractor:
         if _is_echo(sentence) and self._open:
             self._answer(Reply.NO, heard, Strength.WEAK)
             return
+        self._stances.hear(sentence, heard.turn)
         if sentence.act is Act.STATEMENT:
             self._recap(heard)
             return
@@ -290,7 +296,7 @@ class SymptomExtractor:
             if mention.kind is Kind.TOPIC and sentence.act is not Act.HOW_IS:
                 continue
             concept = self._resolve(mention)
-            person = self._experiencer(sentence, mention)
+            person = self._persons.experiencer(sentence, mention)
             history = self._histories.get((concept, person))
             known = history is not None and history.status is Status.PRESENT
             if history is not None and known and sentence.definite(mention):
@@ -313,7 +319,7 @@ class SymptomExtractor:
         """'When did the cough start?': a cough is taken for granted."""
         for mention in heard.sentence.mentions:
             concept = self._resolve(mention)
-            person = self._experiencer(heard.sentence, mention)
+            person = self._persons.experiencer(heard.sentence, mention)
             history = self._histories.get((concept, person))
             if mention.kind is not Kind.SYMPTOM:
                 continue
@@ -324,37 +330,57 @@ class SymptomExtractor:
     def _recap(self, heard: _Heard) -> None:
         """A doctor's statement: a recap of what the patient has, else advice or explanation."""
         sentence = heard.sentence
-        if sentence.has("summary"):
-            self._summary_turn = heard.turn.id
+        if self._lists_known(sentence):
+            self._stances.list_recap(heard.turn)
         for mention in sentence.mentions:
             if mention.kind is Kind.TOPIC:
                 continue
             concept = self._resolve(mention)
-            person = self._experiencer(sentence, mention)
+            person = self._persons.experiencer(sentence, mention)
             known = self._histories.get((concept, person))
             status = self._recapped_status(heard, mention, known.status if known else None)
             self._note(heard, concept, person, status, Strength.WEAK, mention)
             if status is Status.PRESENT:
                 self._topic = self._histories[concept, person]
 
+    def _lists_known(self, sentence: Sentence) -> bool:
+        """Whether it goes through several symptoms, most of them as the patient told them."""
+        named = {
+            self._resolve(mention): sentence.assertion(mention).status
+            for mention in sentence.mentions
+            if mention.kind is not Kind.TOPIC
+        }
+        known = sum(
+            history.status is status
+            for concept, status in named.items()
+            if (history := self._histories.get((concept, Experiencer.PATIENT)))
+        )
+        return len(named) >= _LISTED and known * 2 > len(named) and not sentence.has("advice")
+
     def _recapped_status(self, heard: _Heard, mention: Mention, known: Status | None) -> Status:
         """What a doctor's statement says of the mention: hypothetical unless it reports."""
         sentence = heard.sentence
         said = sentence.assertion(mention).status
-        advises = sentence.has("hypothetical")
-        if sentence.reports(mention) or (self._summary_turn == heard.turn.id and not advises):
+        stance = self._stances.of(sentence, mention, heard.turn)
+        if sentence.reports(mention, advised=stance is Stance.ADVICE):
+            return said
+        if stance is Stance.ADVICE:
+            return Status.HYPOTHETICAL
+        if stance is not Stance.REMARK or self._mirrors(sentence):
             return said
         echoes = said is known or (known is None and said is Status.ABSENT)
-        return said if echoes and not advises else Status.HYPOTHETICAL
+        return said if echoes and not sentence.advises else Status.HYPOTHETICAL
+
+    def _mirrors(self, sentence: Sentence) -> bool:
+        """'Pins and needles.', 'So it's blurred.': the patient's words in the doctor's."""
+        return self._patient_spoke and len(sentence.tokens) <= _MIRRORED and not sentence.advises
 
     # The patient
 
     def _hear_patient(self, heard: _Heard) -> None:
         sentence = heard.sentence
-        self._proxy |= self._turns <= _OPENING_TURNS and sentence.has("proxy")
         if sentence.asked and sentence.act is not Act.STATEMENT and self._asks_back(sentence):
             return
-        self._relative_known |= sentence.has("other")
         if sentence.has("past"):
             self._past_turn = heard.turn.id
         self._reaction |= sentence.has("reaction")
@@ -368,6 +394,9 @@ class SymptomExtractor:
 
     def _asks_back(self, sentence: Sentence) -> bool:
         """A patient's own question ('could it be a fever?') tells nothing."""
+        words = {token.text for token in sentence.tokens}
+        if words & {"you", "your", "youre"} and not words & {"i", "ive", "im", "my", "me"}:
+            return True
         words = {token.text for token in sentence.tokens[:3]}
         return bool(words & {"could", "can", "should", "will", "would", "what", "do", "is", "how"})
 
@@ -377,7 +406,7 @@ class SymptomExtractor:
         told: list[Concept] = []
         for mention in sentence.mentions:
             concept = self._resolve(mention)
-            person = self._experiencer(sentence, mention)
+            person = self._persons.experiencer(sentence, mention)
             status = self._told_status(heard, mention, self._histories.get((concept, person)))
             if status is None:
                 continue
@@ -530,17 +559,6 @@ class SymptomExtractor:
 
     # What both share
 
-    def _experiencer(self, sentence: Sentence, mention: Mention) -> Experiencer:
-        person = sentence.experiencer(mention)
-        if self._proxy and sentence.has("child"):
-            return Experiencer.PATIENT
-        subject = {
-            token.text for token in sentence.tokens[max(mention.first - 4, 0) : mention.first]
-        }
-        if self._relative_known and not self._proxy and subject & _THIRD_PERSON:
-            return Experiencer.OTHER
-        return person
-
     def _resolve(self, mention: Mention) -> Concept:
         """The concept meant: bare 'pain' is the pain that the conversation is about."""
         endings = _GENERIC.get(mention.concept.display)
@@ -618,7 +636,7 @@ def _signs(source: str, heard: _Heard, mention: Mention) -> frozenset[str]:
         f"act {sentence.act}",
         f"weight {min(mention.weight, 4)}",
         f"length {min(len(sentence.tokens) // 6, 4)}",
-        f"speaker {_role(heard.turn.speaker)}",
+        f"speaker {role(heard.turn.speaker)}",
     }
     signs |= {f"cue {label}" for label, places in sentence.cues.items() if places}
     signs |= {
@@ -651,12 +669,6 @@ def _reply_signs(reply: Reply, sentence: Sentence, asked: int, late: int) -> fro
 def _text(sentence: Sentence) -> str:
     """Its words, without the fillers."""
     return " ".join(token.text + token.mark for token in sentence.tokens)
-
-
-def _role(speaker: str) -> str | None:
-    """doctor or patient; None where the label does not tell."""
-    known = {"doctor": "doctor", "clinician": "doctor", "patient": "patient", "parent": "patient"}
-    return known.get(speaker.lower())
 
 
 def _is_echo(sentence: Sentence) -> bool:
