@@ -17,7 +17,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from voicemed.lexicon import Kind, Mention, PhraseMatcher, Token
+from voicemed.lexicon import Kind, Match, Mention, PhraseMatcher, Token
 
 _REACH = 7
 """Words, other than of symptoms, over which a negation carries; ConText's default is a sentence."""
@@ -75,6 +75,8 @@ class Reply(StrEnum):
     "No yes, but more about it: 'just at night'."
     GOOD = "good"
     BAD = "bad"
+    SAME = "same"
+    "As it always was, which is well only where the function was asked after."
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,10 @@ class Sentence:
     "Replies with a bare yes or no word, which can also answer a turn late."
     asked: bool
     "Ends with a question mark or opens as a question."
+    start: int
+    "Index of the first token after words such as 'okay, well'."
+    declarative: bool
+    "A question that is built as a statement: 'you've had no fever?'"
 
     def assertion(self, mention: Mention) -> Assertion:
         """What the sentence says of the mention if a patient (or a relative for them) says it."""
@@ -164,6 +170,14 @@ class Sentence:
     def rising(self) -> bool:
         """Whether it ends with a question mark."""
         return bool(self.tokens) and self.tokens[-1].mark == "?"
+
+    @property
+    def denies_all(self) -> bool:
+        """Opens with a 'no' that is not only of what it goes on to name."""
+        opening = [token.text for token in self.tokens[self.start : self.start + 2]]
+        if opening[:1] and opening[0] in _YES:
+            opening.pop(0)
+        return bool(opening) and opening[0] in _NO | {"none", "nothing"}
 
     def starts_with(self, *stems: str) -> bool:
         """Whether the first token is one of these."""
@@ -269,6 +283,8 @@ _PLAIN = frozenset(
         "definitely",
     ]
 )
+_NO = frozenset({"no", "nope", "nah"})
+_YES = frozenset({"yes", "yeah", "yep", "yup", "aye"})
 _CONDITION = frozenset({"if", "unless", "should", "whether", "case", "until"})
 _ONGOING = frozenset({"start", "began", "since", "still", "begin", "ever", "come", "now"})
 
@@ -296,18 +312,21 @@ class Rules:
                 cues[match.label].append((match.tokens[0], match.tokens[-1]))
         masked = {at for first, last in cues["pseudo"] for at in range(first, last + 1)}
         cues["negation"] = [cue for cue in cues["negation"] if cue[0] not in masked]
-        act = self._act(tokens, self._content_start(tokens))
-        asked = bool(tokens) and (tokens[-1].mark == "?" or act is not Act.STATEMENT)
-        reply = self._reply(tokens)
         start = self._content_start(tokens)
+        act, declarative = self._act(tokens, start)
+        rising = bool(tokens) and tokens[-1].mark == "?"
+        asked = rising or act is not Act.STATEMENT
+        reply = self._reply(tokens)
         return Sentence(
             tuple(tokens),
             tuple(mentions),
             defaultdict(tuple, {label: tuple(spans) for label, spans in cues.items()}),
             Act.CLOSED if asked and act is Act.STATEMENT else act,
             reply,
-            reply is not None and tokens[start].text in _PLAIN,
+            reply is not None and start < len(tokens) and tokens[start].text in _PLAIN,
             asked,
+            start,
+            declarative or (rising and act is Act.STATEMENT),
         )
 
     def boundary(self, tokens: Sequence[Token], *, after: str) -> bool:
@@ -325,27 +344,34 @@ class Rules:
                 start = match.tokens[-1] + 1
         return start
 
-    def _act(self, tokens: Sequence[Token], start: int) -> Act:
+    def _act(self, tokens: Sequence[Token], start: int) -> tuple[Act, bool]:
+        """What the opening says that it does, and whether only as a statement might."""
         opening = {
             match.label: match.weight
-            for match in self._questions.find(tokens)
+            for match in sorted(self._questions.find(tokens), key=lambda match: match.weight)
             if match.tokens[0] == start and match.label in _OPENERS
         }
-        if tokens and tokens[-1].mark == ".":
+        mark = tokens[-1].mark if tokens else ""
+        if mark == ".":
             opening.pop("declarative", None)
+        named = tokens[start].text == "your" if start < len(tokens) else False
+        if named and mark != "?" and len(tokens) - start > _SHORT:
+            opening.pop("how_is", None)  # 'your lungs are clear and ...'
         for label, act in _OPENERS.items():
             if label in opening and opening[label] == max(opening.values()):
-                return act
-        return Act.STATEMENT
+                return act, label == "declarative"
+        return Act.STATEMENT, False
 
     def _reply(self, tokens: Sequence[Token]) -> Reply | None:
-        """By the longest reply at the start; 'yeah, no' is a no and 'no, yeah' a yes."""
+        """By the longest reply at the start, else by a yes or no at the end.
+
+        'Yeah, no' is a no and 'no, yeah' a yes; 'no, well, a bit' is a yes.
+        """
         found = [match for match in self._replies.find(tokens) if match.label != "listening"]
         start, reply = self._content_start(tokens), None
-        while True:
-            here = [match for match in found if match.tokens[0] == start]
-            if not here:
-                return reply
+        while here := [
+            match for match in found if match.tokens[0] == start and match.label != "turning"
+        ]:
             best = max(here, key=lambda match: (match.weight, match.label == "unsure"))
             if reply is not None and best.label not in ("yes", "no"):
                 return reply
@@ -354,6 +380,25 @@ class Rules:
                 return Reply.NO
             if reply not in (Reply.YES, Reply.NO) or best.weight > 1:
                 return reply
+            start = self._turned(tokens, start, found)
+        return reply if reply is not None else _reply_at_end(tokens)
+
+    @staticmethod
+    def _turned(tokens: Sequence[Token], start: int, found: Sequence[Match[str]]) -> int:
+        """Where a plain answer that takes back the one before begins, else `start` itself."""
+        at = start
+        while turning := [m for m in found if m.label == "turning" and m.tokens[0] == at]:
+            at = turning[-1].tokens[-1] + 1
+        plain = at < len(tokens) and tokens[at].text in _PLAIN | {"a", "sometimes", "occasionally"}
+        return at if plain else start
+
+
+def _reply_at_end(tokens: Sequence[Token]) -> Reply | None:
+    """'I wouldn't say so, no.', 'My thighs, actually, yeah.'"""
+    if len(tokens) < 2 or not (tokens[-2].mark or tokens[-2].text in ("so", "but", "me")):
+        return None
+    last = tokens[-1].text
+    return Reply.NO if last in _NO else Reply.YES if last in _YES else None
 
 
 def split(tokens: Sequence[Token], rules: Rules) -> list[list[Token]]:

@@ -190,19 +190,22 @@ class Stances:
     def of(self, sentence: Sentence, mention: Mention, turn: Turn) -> Stance:
         """The stance at the mention; a word of advice right before it outdoes a recap."""
         stance = self._carried(turn)
-        if stance in (Stance.RECAP, Stance.EXAM) and sentence.advises:
+        if stance is Stance.RECAP and sentence.advises:
             stance = Stance.REMARK
         for first, named in self._cues(sentence):
             stance = named if first <= mention.first else stance
-        return Stance.ADVICE if self._advised(sentence, mention) else stance
+        if stance is Stance.EXAM and self._reached(sentence, mention, "hypothetical"):
+            return Stance.REMARK
+        return Stance.ADVICE if self._reached(sentence, mention, "advice") else stance
 
-    def _advised(self, sentence: Sentence, mention: Mention) -> bool:
-        """Whether a word of advice before the mention reaches it, past others of a list."""
+    def _reached(self, sentence: Sentence, mention: Mention, label: str) -> bool:
+        """Whether a cue before the mention reaches it, past others of a list."""
         named = {at for other in sentence.mentions for at in other.tokens}
-        begun = max((first for first, _ in self._cues(sentence) if first < mention.first), default=0)
+        spans = [span for name in _STANCES for span in sentence.cues[name]]
+        begun = max((last + 1 for _, last in spans if last < mention.first), default=0)
         return any(
             sum(at not in named for at in range(last + 1, mention.first)) <= _ADVICE_REACH
-            for first, last in sentence.cues["advice"]
+            for first, last in sentence.cues[label]
             if begun <= first < mention.first
         )
 
@@ -214,5 +217,7 @@ class Stances:
     @staticmethod
     def _cues(sentence: Sentence) -> list[tuple[int, Stance]]:
         return sorted(
-            (first, stance) for label, stance in _STANCES.items() for first, _ in sentence.cues[label]
+            (first, stance)
+            for label, stance in _STANCES.items()
+            for first, _ in sentence.cues[label]
         )

@@ -35,7 +35,8 @@ from voicemed.transcript import Span, Turn
 
 _MAX_EVIDENCE = 8
 _QUESTION_AGE = 4
-"""Turns of the patient after which an unanswered question is dropped."""
+"""Turns after which an unanswered question is dropped."""
+_TAG = 4
 _MIRRORED = 8
 """Tokens up to which a doctor's sentence only puts the patient's words in other ones."""
 _LISTED = 3
@@ -195,10 +196,11 @@ class SymptomExtractor:
         self._histories: dict[tuple[Concept, Experiencer], _History] = {}
         self._open: list[_Question] = []
         self._heard_since_open = 0
+        self._told_since_open = False
         self._said_since_open: list[str] = []
         self._spans_since_open: list[Span] = []
         self._answered: list[_Question] = []
-        self._hummed = False
+        self._weakly = False
         self._topic: _History | None = None
         self._topic_turn = 0
         self._asked_attribute = ""
@@ -224,6 +226,9 @@ class SymptomExtractor:
         tokens = tokenize(word.text for word in turn.words)
         sentences = split(tokens, self._rules)
         replied = False
+        if self._open and turn.id - self._open[-1].span.turn > _QUESTION_AGE:
+            self._give_up(self._open)
+            self._open = []
         for tokens in sentences:
             sentence = self._rules.read(tokens, self._lexicon.mentions(tokens))
             doctor = self._roles.is_doctor(turn, sentence, awaited=bool(self._open))
@@ -235,14 +240,14 @@ class SymptomExtractor:
                 self._heard_since_open += replied
                 replied = False
                 self._hear_doctor(heard)
-                self._patient_spoke = False
+                self._patient_spoke &= len(sentence.tokens) <= sentence.start
             else:
                 self._patient_spoke = not sentence.asked
                 if self._open:
                     self._said_since_open.append(_text(sentence))
                     self._spans_since_open.append(heard.span(sentence.tokens))
                 self._hear_patient(heard)
-                replied = True
+                replied |= len(tokens) > sentence.start
         self._heard_since_open += replied
 
     def _meet(self, sentence: Sentence, turn: Turn, *, doctor: bool) -> None:
@@ -266,7 +271,7 @@ class SymptomExtractor:
             self._answer(Reply.NO, heard, Strength.WEAK)
             return
         self._stances.hear(sentence, heard.turn)
-        if sentence.act is Act.STATEMENT:
+        if sentence.act is Act.STATEMENT or self._tells(heard):
             self._recap(heard)
             return
         self._answered.clear()
@@ -281,8 +286,14 @@ class SymptomExtractor:
             self._presuppose(heard)
         elif sentence.mentions:
             self._ask(heard)
-        elif sentence.act is Act.CLOSED and not sentence.has("attached"):
+        elif sentence.act is Act.CLOSED and not _is_tag(sentence):
             self._open = [replace(question, diverted=True) for question in self._open]
+
+    def _tells(self, heard: _Heard) -> bool:
+        """Whether what is built as a statement, and may be a question, belongs to a finding."""
+        sentence = heard.sentence
+        stances = {self._stances.of(sentence, one, heard.turn) for one in sentence.mentions}
+        return sentence.declarative and not sentence.rising and stances == {Stance.EXAM}
 
     def _ask(self, heard: _Heard) -> None:
         """Open a question for each symptom asked after; an earlier unanswered one stays open."""
@@ -314,6 +325,7 @@ class SymptomExtractor:
             )
             self._open.append(question)
         self._heard_since_open = 0
+        self._told_since_open = False
 
     def _presuppose(self, heard: _Heard) -> None:
         """'When did the cough start?': a cough is taken for granted."""
@@ -388,6 +400,7 @@ class SymptomExtractor:
         stated = self._tell(heard)
         if questions:
             self._reply(heard, questions, stated)
+            self._told_since_open |= bool(stated)
         elif self._answered and not stated:
             self._correct(heard)
         self._describe(heard)
@@ -485,14 +498,18 @@ class SymptomExtractor:
         for question in questions:
             if question.concept in told:
                 self._note_question(question)
+        partial = any(question.concept in told for question in questions)
         if reply is Reply.DETAIL and told and heard.sentence.starts_with("just", "only"):
             reply = Reply.NO  # 'Any pain in your joints?' 'Just the back pain'
-        if reply is None or (reply is Reply.DETAIL and told):
+        elif partial and heard.sentence.has("rest"):
+            reply = Reply.NO  # 'I have a cough, but none of the others'
+        elif partial and reply is Reply.NO and not heard.sentence.denies_all:
+            reply = None  # 'I'm not vomiting' says nothing of the fever
+        if reply is None or (reply is Reply.DETAIL and (told or self._told_since_open)):
             self._open = [question for question in questions if question.concept not in told]
             return
         if self._heard_since_open and not heard.sentence.plain:
             return  # too late for anything but a plain yes or no
-        partial = any(question.concept in told for question in questions)
         self._open = [question for question in questions if question.concept not in told]
         if partial and reply not in (Reply.NO, Reply.UNSURE):
             self._give_up(self._open)  # 'Yes, the chills': of the rest nothing was said
@@ -524,13 +541,14 @@ class SymptomExtractor:
             if status is Status.PRESENT and question.experiencer is Experiencer.PATIENT:
                 self._topic = history
         self._answered, self._open = self._open, []
-        self._hummed = reply is Reply.YES and len(tokens) == 1
+        self._weakly = reply is Reply.DETAIL or (reply is Reply.YES and len(tokens) == 1)
 
     def _correct(self, heard: _Heard) -> None:
         """'No. Well, actually, a bit.' takes the last answer back."""
         sentence = heard.sentence
-        if sentence.reply is Reply.NO and sentence.plain and self._hummed:
-            reply = Reply.NO  # the 'yeah' before it only meant: I'm listening
+        bare = sentence.reply is Reply.NO and sentence.plain and len(sentence.cues["negation"]) < 2
+        if bare and self._weakly:
+            reply = Reply.NO  # the 'yeah' before it only meant: I'm listening, or was a joke
         elif (
             len(self._answered) == 1
             and min((start for start, _ in sentence.cues["correction"]), default=2) < 2
@@ -613,10 +631,13 @@ def _answered_status(question: _Question, reply: Reply) -> Status | None:
     if question.diverted and reply in (Reply.YES, Reply.DETAIL):
         return None
     if question.kind is Kind.TOPIC:
-        return {Reply.GOOD: Status.ABSENT, Reply.BAD: Status.PRESENT}.get(reply)
+        well = {Reply.GOOD: Status.ABSENT, Reply.SAME: Status.ABSENT, Reply.BAD: Status.PRESENT}
+        return well.get(reply)
     if question.kind is Kind.NORMAL:
-        well = reply in (Reply.YES, Reply.GOOD, Reply.DETAIL)
+        well = reply in (Reply.YES, Reply.GOOD, Reply.SAME, Reply.DETAIL)
         return Status.PRESENT if well == question.denied else Status.ABSENT
+    if reply is Reply.SAME:
+        return None
     if reply in (Reply.NO, Reply.GOOD) or question.denied:
         return Status.ABSENT
     return Status.PAST if question.past else Status.PRESENT
@@ -669,6 +690,11 @@ def _reply_signs(reply: Reply, sentence: Sentence, asked: int, late: int) -> fro
 def _text(sentence: Sentence) -> str:
     """Its words, without the fillers."""
     return " ".join(token.text + token.mark for token in sentence.tokens)
+
+
+def _is_tag(sentence: Sentence) -> bool:
+    """A last question that leaves the one before it open: 'Is that right?'"""
+    return sentence.has("attached") and len(sentence.tokens) - sentence.start <= _TAG
 
 
 def _is_echo(sentence: Sentence) -> bool:
