@@ -162,6 +162,12 @@ class Sentence:
         return any(token.text in ("the", "this", "that") for token in before)
 
     @property
+    def inverted(self) -> bool:
+        """'Haven't you had a fever?': asked in the negative, but a yes is a yes."""
+        opening = [token.text for token in self.tokens[self.start : self.start + 2]]
+        return len(opening) == 2 and opening[0].endswith("nt") and opening[1] in _SUBJECTS
+
+    @property
     def past_tense(self) -> bool:
         """Whether it tells of before: 'I had', 'it was'."""
         return any(token.text in ("had", "was", "were", "did", "got") for token in self.tokens)

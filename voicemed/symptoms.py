@@ -37,6 +37,13 @@ _MAX_EVIDENCE = 8
 _QUESTION_AGE = 4
 """Turns after which an unanswered question is dropped."""
 _TAG = 4
+"""Words up to which a question only asks for assent: 'Is that right?'"""
+_ELLIPTIC = 8
+"""Tokens up to which a sentence may name a symptom by half of its words."""
+_EMPTY_STEMS = frozenset(
+    "a an the my your of in on at to and or for with have be is are been feel get go come any "
+    "some pain not no can cannot trouble problem difficult when up down out it that this i you".split()
+)
 _MIRRORED = 8
 """Tokens up to which a doctor's sentence only puts the patient's words in other ones."""
 _LISTED = 3
@@ -164,8 +171,14 @@ class _Question:
     past: bool
     signs: frozenset[str]
     text: str
+    words: frozenset[str]
+    "Stems of the words that name it, one of which may stand for it in the answer."
     diverted: bool = False
     "Another question followed at once, to which a 'yes' belongs."
+    assumed: bool = False
+    "Stated by the doctor, for the patient to agree or not."
+    presupposed: bool = False
+    "Taken for granted: 'how long have you had the cough?'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +213,7 @@ class SymptomExtractor:
         self._said_since_open: list[str] = []
         self._spans_since_open: list[Span] = []
         self._answered: list[_Question] = []
+        self._recapped: list[_Question] = []
         self._weakly = False
         self._topic: _History | None = None
         self._topic_turn = 0
@@ -275,6 +289,7 @@ class SymptomExtractor:
             self._recap(heard)
             return
         self._answered.clear()
+        self._open = [question for question in self._open if not question.assumed]
         self._reaction = sentence.has("reaction") or (
             self._reaction and sentence.has("reaction_follow")
         )
@@ -313,19 +328,29 @@ class SymptomExtractor:
             if history is not None and known and sentence.definite(mention):
                 self._topic = history
                 continue
-            question = _Question(
-                concept,
-                heard.mention_span(mention),
-                person,
-                sentence.negated(mention),
-                mention.kind,
-                sentence.has("past"),
-                _signs("asked", heard, mention),
-                _text(sentence),
-            )
-            self._open.append(question)
+            if known and sentence.declarative and history is not None:
+                self._note(heard, concept, person, history.status, Strength.WEAK, mention)
+                continue
+            self._open.append(self._question(heard, mention))
         self._heard_since_open = 0
         self._told_since_open = False
+
+    def _question(self, heard: _Heard, mention: Mention) -> _Question:
+        """The question that the doctor's sentence puts, or may be taken for."""
+        sentence = heard.sentence
+        return _Question(
+            self._resolve(mention),
+            heard.mention_span(mention),
+            self._persons.experiencer(sentence, mention),
+            sentence.negated(mention) and not sentence.inverted,
+            mention.kind,
+            sentence.has("past"),
+            _signs("asked", heard, mention),
+            _text(sentence),
+            frozenset(sentence.tokens[at].stem for at in mention.tokens) - _EMPTY_STEMS,
+            assumed=sentence.act is Act.STATEMENT,
+            presupposed=sentence.act is Act.OPEN,
+        )
 
     def _presuppose(self, heard: _Heard) -> None:
         """'When did the cough start?': a cough is taken for granted."""
@@ -338,6 +363,8 @@ class SymptomExtractor:
             if history is not None and history.status is Status.PRESENT:
                 self._topic = history
                 self._note(heard, concept, person, Status.PRESENT, Strength.WEAK, mention)
+            elif heard.sentence.definite(mention) and not heard.sentence.advises:
+                self._open.append(self._question(heard, mention))
 
     def _recap(self, heard: _Heard) -> None:
         """A doctor's statement: a recap of what the patient has, else advice or explanation."""
@@ -354,6 +381,11 @@ class SymptomExtractor:
             self._note(heard, concept, person, status, Strength.WEAK, mention)
             if status is Status.PRESENT:
                 self._topic = self._histories[concept, person]
+            if status is not Status.HYPOTHETICAL:
+                self._recapped.append(self._question(heard, mention))
+                if self._mirrors(sentence):
+                    self._open.append(self._recapped[-1])
+                    self._heard_since_open = 0
 
     def _lists_known(self, sentence: Sentence) -> bool:
         """Whether it goes through several symptoms, most of them as the patient told them."""
@@ -396,6 +428,7 @@ class SymptomExtractor:
         if sentence.has("past"):
             self._past_turn = heard.turn.id
         self._reaction |= sentence.has("reaction")
+        self._grant(heard)
         questions = list(self._open)
         stated = self._tell(heard)
         if questions:
@@ -404,6 +437,15 @@ class SymptomExtractor:
         elif self._answered and not stated:
             self._correct(heard)
         self._describe(heard)
+
+    def _grant(self, heard: _Heard) -> None:
+        """Who tells how long they have had the cough has a cough."""
+        granted = [question for question in self._open if question.presupposed]
+        if not granted or len(heard.sentence.tokens) <= heard.sentence.start:
+            return
+        self._open = [question for question in self._open if not question.presupposed]
+        if heard.sentence.reply not in (Reply.NO, Reply.UNSURE):
+            self._answer_with(Status.PRESENT, granted, heard, Strength.WEAK)
 
     def _asks_back(self, sentence: Sentence) -> bool:
         """A patient's own question ('could it be a fever?') tells nothing."""
@@ -417,7 +459,7 @@ class SymptomExtractor:
         """Note what the patient says of each symptom that they name; returns the symptoms."""
         sentence = heard.sentence
         told: list[Concept] = []
-        for mention in sentence.mentions:
+        for mention in (*sentence.mentions, *self._elliptic(heard)):
             concept = self._resolve(mention)
             person = self._persons.experiencer(sentence, mention)
             status = self._told_status(heard, mention, self._histories.get((concept, person)))
@@ -428,6 +470,25 @@ class SymptomExtractor:
             if person is Experiencer.PATIENT and status is Status.PRESENT:
                 self._topic = self._histories[concept, person]
         return told
+
+    def _elliptic(self, heard: _Heard) -> list[Mention]:
+        """One word for a symptom just asked after or recapped: 'Not sticky.', 'Just the chills.'"""
+        sentence = heard.sentence
+        if len(sentence.tokens) > _ELLIPTIC:
+            return []
+        recent = [one for one in self._recapped if heard.turn.id - one.span.turn <= 2]
+        named = {at for mention in sentence.mentions for at in mention.tokens}
+        found: dict[Concept, Mention] = {}
+        for at, token in enumerate(sentence.tokens):
+            meant = {one.concept: one for one in (*self._open, *recent) if token.stem in one.words}
+            if at in named or len(meant) != 1:
+                continue
+            (question,) = meant.values()
+            mention = Mention(question.concept, question.kind, (at,), 1)
+            chosen = sentence.starts_with("just", "only") and at <= 2
+            if question.kind is Kind.SYMPTOM and (chosen or sentence.negated(mention)):
+                found.setdefault(question.concept, mention)
+        return [one for one in found.values() if one.concept not in _concepts(sentence)]
 
     def _describe(self, heard: _Heard) -> None:
         """Give the attributes said to the nearest symptom, or to the one that the talk is about."""
@@ -470,15 +531,16 @@ class SymptomExtractor:
         earlier = self._past_turn == heard.turn.id and sentence.past_tense
         if status is Status.PRESENT and (earlier or (self._reaction and history is None)):
             return Status.PAST
-        if asked and status is Status.PRESENT and self._contradicts_itself(sentence):
+        if asked and status is Status.PRESENT and self._contradicts_itself(sentence, mention):
             return Status.UNCERTAIN
         return status
 
-    @staticmethod
-    def _contradicts_itself(sentence: Sentence) -> bool:
-        """'No, I have lost weight': a "haven't" misheard, or a "no" to something else."""
+    def _contradicts_itself(self, sentence: Sentence, mention: Mention) -> bool:
+        """'No, I have lost weight': a "haven't" misheard; 'No, I have a migraine' is plain."""
         turned = sentence.has("terminator") or sentence.has("correction")
-        return sentence.tokens[0].text in {"no", "nope", "nah"} and not turned
+        words = {sentence.tokens[at].stem for at in mention.tokens}
+        repeated = any(words & question.words for question in self._open)
+        return repeated and sentence.tokens[0].text in {"no", "nope", "nah"} and not turned
 
     def _repeats_advice(self, heard: _Heard, history: _History) -> bool:
         """The patient only says after the doctor what to look out for."""
@@ -522,26 +584,33 @@ class SymptomExtractor:
 
     def _answer(self, reply: Reply, heard: _Heard, strength: Strength) -> None:
         """Note the reply for every open question, and close them."""
-        tokens = heard.sentence.tokens
-        for question in self._open:
-            status = _answered_status(question, reply)
-            if status is None:
-                continue
+        statuses = [(_answered_status(question, reply), question) for question in self._open]
+        for status in dict.fromkeys(status for status, _ in statuses if status is not None):
+            same = [question for answered, question in statuses if answered is status]
+            self._answer_with(status, same, heard, strength)
+        self._answered, self._open = self._open, []
+        hum = reply is Reply.YES and len(heard.sentence.tokens) == 1
+        self._weakly = reply is Reply.DETAIL or hum
+
+    def _answer_with(
+        self, status: Status, questions: Sequence[_Question], heard: _Heard, strength: Strength
+    ) -> None:
+        """Note the status that the sentence gives to each of the questions."""
+        sentence = heard.sentence
+        for question in questions:
             said = _Evidence(
                 Assertion(status, question.experiencer),
                 strength,
-                (question.span, heard.span(tokens)),
+                (question.span, heard.span(sentence.tokens)),
                 _CONFIDENCE[strength] * heard.certainty,
                 signs=question.signs
-                | _reply_signs(reply, heard.sentence, len(self._open), self._heard_since_open),
-                text=f"{question.text} / {_text(heard.sentence)}",
+                | _reply_signs(sentence, len(questions), self._heard_since_open),
+                text=f"{question.text} / {_text(sentence)}",
             )
             history = self._history(question.concept, question.experiencer)
             history.evidence.append(said)
             if status is Status.PRESENT and question.experiencer is Experiencer.PATIENT:
                 self._topic = history
-        self._answered, self._open = self._open, []
-        self._weakly = reply is Reply.DETAIL or (reply is Reply.YES and len(tokens) == 1)
 
     def _correct(self, heard: _Heard) -> None:
         """'No. Well, actually, a bit.' takes the last answer back."""
@@ -610,11 +679,15 @@ class SymptomExtractor:
             strength,
             (heard.mention_span(mention),),
             _CONFIDENCE[strength] * heard.certainty,
-            heard.sentence.has("resolved"),
+            heard.sentence.has("resolved") or self._is_finding(heard, mention),
             _signs(_SOURCES[strength], heard, mention),
             _text(heard.sentence),
         )
         self._history(concept, person).evidence.append(evidence)
+
+    def _is_finding(self, heard: _Heard, mention: Mention) -> bool:
+        """Whether an examination tells it: 'no tenderness' may be of another place."""
+        return self._stances.of(heard.sentence, mention, heard.turn) is Stance.EXAM
 
     def _note_question(self, question: _Question) -> None:
         """Put the question before the answer that named its symptom."""
@@ -630,12 +703,16 @@ def _answered_status(question: _Question, reply: Reply) -> Status | None:
         return Status.UNCERTAIN
     if question.diverted and reply in (Reply.YES, Reply.DETAIL):
         return None
+    if question.assumed and reply in (Reply.GOOD, Reply.SAME):
+        return None  # 'fine' only goes along with what the doctor says
     if question.kind is Kind.TOPIC:
         well = {Reply.GOOD: Status.ABSENT, Reply.SAME: Status.ABSENT, Reply.BAD: Status.PRESENT}
         return well.get(reply)
     if question.kind is Kind.NORMAL:
         well = reply in (Reply.YES, Reply.GOOD, Reply.SAME, Reply.DETAIL)
-        return Status.PRESENT if well == question.denied else Status.ABSENT
+        if question.denied:  # 'So you're not sleeping well?' 'No.'
+            well = reply in (Reply.GOOD, Reply.SAME)
+        return Status.ABSENT if well else Status.PRESENT
     if reply is Reply.SAME:
         return None
     if reply in (Reply.NO, Reply.GOOD) or question.denied:
@@ -674,11 +751,11 @@ def _signs(source: str, heard: _Heard, mention: Mention) -> frozenset[str]:
     return frozenset(f"{source}: {sign}" for sign in signs)
 
 
-def _reply_signs(reply: Reply, sentence: Sentence, asked: int, late: int) -> frozenset[str]:
+def _reply_signs(sentence: Sentence, asked: int, late: int) -> frozenset[str]:
     """The same of an answer."""
     return frozenset(
         {
-            f"reply {reply}",
+            f"reply {sentence.reply}",
             f"reply of {min(len(sentence.tokens) // 4, 4)}",
             f"reply to {min(asked, 4)}",
             f"reply late {min(late, 2)}",
@@ -690,6 +767,10 @@ def _reply_signs(reply: Reply, sentence: Sentence, asked: int, late: int) -> fro
 def _text(sentence: Sentence) -> str:
     """Its words, without the fillers."""
     return " ".join(token.text + token.mark for token in sentence.tokens)
+
+
+def _concepts(sentence: Sentence) -> set[Concept]:
+    return {mention.concept for mention in sentence.mentions if mention.concept.display != "pain"}
 
 
 def _is_tag(sentence: Sentence) -> bool:
