@@ -321,6 +321,7 @@ class Rules:
         start = self._content_start(tokens)
         act, declarative = self._act(tokens, start)
         rising = bool(tokens) and tokens[-1].mark == "?"
+        rising = rising or (len(tokens) > 1 and tokens[-1].text == "or")  # 'Tremors or ...'
         asked = rising or act is not Act.STATEMENT
         reply = self._reply(tokens)
         return Sentence(
@@ -401,9 +402,13 @@ class Rules:
 
 def _reply_at_end(tokens: Sequence[Token]) -> Reply | None:
     """'I wouldn't say so, no.', 'My thighs, actually, yeah.'"""
-    if len(tokens) < 2 or not (tokens[-2].mark or tokens[-2].text in ("so", "but", "me")):
+    if len(tokens) < 2:
         return None
     last = tokens[-1].text
+    if last in ("know", "sure") and tokens[-2].text in ("dont", "not"):
+        return Reply.UNSURE
+    if not (tokens[-2].mark or tokens[-2].text in ("so", "but", "me")):
+        return None
     return Reply.NO if last in _NO else Reply.YES if last in _YES else None
 
 

@@ -27,7 +27,8 @@ _ADVICE_REACH = 12
 _LABELS = {"doctor": True, "clinician": True, "patient": False, "parent": False}
 _FIRST_PERSON = frozenset({"i", "ive", "im", "my", "me", "mine", "id"})
 _SECOND_PERSON = frozenset({"you", "your", "youre", "youve", "youll"})
-_THIRD_PERSON = frozenset({"he", "hes", "she", "shes"})
+_THIRD_PERSON = frozenset({"he", "hes", "hed", "she", "shes", "shed"})
+_SUBJECTS = _THIRD_PERSON | {"i", "ive", "im", "id", "you", "youve", "youre", "we", "they"}
 _THIRD_PERSONS = _THIRD_PERSON | {"him", "his", "her"}
 
 
@@ -80,15 +81,17 @@ class Roles:
 
 
 def _manner(sentence: Sentence) -> int:
-    """1 where only a doctor talks so, -1 where only a patient does, 0 where both might."""
+    """Above 0 where only a doctor talks so, below where only a patient does, else 0."""
     words = {token.text for token in sentence.tokens}
+    if sentence.has("greets"):
+        return 2
     if sentence.has("exam") or sentence.has("plan"):
         return 1
     asks = sentence.act is not Act.STATEMENT and not words & _FIRST_PERSON
     if asks and words & _SECOND_PERSON and not sentence.has("asks_back"):
         return 1
-    own = any(sentence.own(mention) for mention in sentence.mentions)
-    return -1 if own and not words & _SECOND_PERSON else 0
+    own = sum(sentence.own(mention) for mention in sentence.mentions)
+    return 0 if words & _SECOND_PERSON else -min(own, 2)
 
 
 def _answers_for_self(sentence: Sentence) -> bool:
@@ -130,7 +133,7 @@ class Persons:
         elif doctor and sentence.asked and words & _THIRD_PERSONS and not words & _SECOND_PERSON:
             told_of_relative = sentence.has("other") or turn.id - self._relative_turn <= 1
             self.spoken_for |= self._turns <= _OPENING_TURNS and not told_of_relative
-        if sentence.has("other") and not doctor:
+        if sentence.has("other"):
             self._relative_known, self._relative_turn = True, turn.id
 
     def experiencer(self, sentence: Sentence, mention: Mention) -> Experiencer:
@@ -138,10 +141,9 @@ class Persons:
         if self.spoken_for:
             return self._told_by_relative(sentence, mention)
         person = sentence.experiencer(mention)
-        subject = {
-            token.text for token in sentence.tokens[max(mention.first - 4, 0) : mention.first]
-        }
-        return Experiencer.OTHER if self._relative_known and subject & _THIRD_PERSON else person
+        subjects = [token.text for token in sentence.tokens[: mention.first]]
+        nearest = next((word for word in reversed(subjects) if word in _SUBJECTS), "")
+        return Experiencer.OTHER if self._relative_known and nearest in _THIRD_PERSON else person
 
     def _told_by_relative(self, sentence: Sentence, mention: Mention) -> Experiencer:
         words = {token.text for token in sentence.tokens}

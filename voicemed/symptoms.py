@@ -112,6 +112,11 @@ class _History:
     attributes: dict[str, str] = field(default_factory=dict)
 
     @property
+    def recapped_only(self) -> bool:
+        """Only the doctor has named it, so that the patient may take it back."""
+        return all(one.strength is Strength.WEAK for one in self.evidence)
+
+    @property
     def status(self) -> Status | None:
         """The final, clearest one for the time of the visit; None if only past or hypothetical."""
         decisive = self._decisive()
@@ -152,6 +157,8 @@ def _overrules(new: _Evidence, old: _Evidence) -> bool:
         return True
     if new.assertion.status is Status.UNCERTAIN:
         return old.strength is Strength.WEAK
+    if old.resolved and new.assertion.status is Status.PRESENT:
+        return True
     if old.assertion.status is Status.PRESENT and new.assertion.status is Status.ABSENT:
         plain = new.strength is Strength.STATED or old.strength is Strength.WEAK
         return plain and not new.resolved
@@ -219,7 +226,7 @@ class SymptomExtractor:
         self._topic_turn = 0
         self._asked_attribute = ""
         self._roles, self._persons, self._stances = Roles(), Persons(), Stances()
-        self._reaction = False
+        self._reaction = self._seasonal = False
         self._past_turn = 0
         self._patient_spoke = False
         self._turns = 0
@@ -290,7 +297,8 @@ class SymptomExtractor:
             return
         self._answered.clear()
         self._open = [question for question in self._open if not question.assumed]
-        self._reaction = sentence.has("reaction") or (
+        self._seasonal |= sentence.has("seasonal")
+        self._reaction = (sentence.has("reaction") and not self._seasonal) or (
             self._reaction and sentence.has("reaction_follow")
         )
         if self._heard_since_open and (sentence.mentions or self._heard_since_open >= 2):
@@ -307,6 +315,8 @@ class SymptomExtractor:
     def _tells(self, heard: _Heard) -> bool:
         """Whether what is built as a statement, and may be a question, belongs to a finding."""
         sentence = heard.sentence
+        if sentence.has("summary") and not sentence.rising:
+            return True  # 'So what I'm hearing is ...'
         stances = {self._stances.of(sentence, one, heard.turn) for one in sentence.mentions}
         return sentence.declarative and not sentence.rising and stances == {Stance.EXAM}
 
@@ -399,7 +409,9 @@ class SymptomExtractor:
             for concept, status in named.items()
             if (history := self._histories.get((concept, Experiencer.PATIENT)))
         )
-        return len(named) >= _LISTED and known * 2 > len(named) and not sentence.has("advice")
+        begun = "so" in {token.text for token in sentence.tokens[: sentence.start]}
+        enough = known * 2 > len(named) or begun
+        return len(named) >= _LISTED and enough and not sentence.has("advice")
 
     def _recapped_status(self, heard: _Heard, mention: Mention, known: Status | None) -> Status:
         """What a doctor's statement says of the mention: hypothetical unless it reports."""
@@ -417,7 +429,9 @@ class SymptomExtractor:
 
     def _mirrors(self, sentence: Sentence) -> bool:
         """'Pins and needles.', 'So it's blurred.': the patient's words in the doctor's."""
-        return self._patient_spoke and len(sentence.tokens) <= _MIRRORED and not sentence.advises
+        opinion = {"i", "im", "id"} & {token.text for token in sentence.tokens}
+        short = len(sentence.tokens) - sentence.start <= _MIRRORED
+        return self._patient_spoke and short and not opinion and not sentence.advises
 
     # The patient
 
@@ -427,13 +441,20 @@ class SymptomExtractor:
             return
         if sentence.has("past"):
             self._past_turn = heard.turn.id
-        self._reaction |= sentence.has("reaction")
+            self._put_back(heard)
+        self._seasonal |= sentence.has("seasonal")
+        self._reaction |= sentence.has("reaction") and not self._seasonal
         self._grant(heard)
         questions = list(self._open)
         stated = self._tell(heard)
         if questions:
             self._reply(heard, questions, stated)
             self._told_since_open |= bool(stated)
+            self._open += [
+                question  # 'As a child I did.' leaves open whether now, as in 'But no, not now.'
+                for question in questions
+                if question.concept in stated and self._told_past(question, heard)
+            ]
         elif self._answered and not stated:
             self._correct(heard)
         self._describe(heard)
@@ -446,6 +467,30 @@ class SymptomExtractor:
         self._open = [question for question in self._open if not question.presupposed]
         if heard.sentence.reply not in (Reply.NO, Reply.UNSURE):
             self._answer_with(Status.PRESENT, granted, heard, Strength.WEAK)
+
+    def _told_past(self, question: _Question, heard: _Heard) -> bool:
+        last = self._history(question.concept, question.experiencer).evidence[-1:]
+        here = heard.span(heard.sentence.tokens)
+        return any(
+            one.assertion.status is Status.PAST
+            and one.spans[-1].turn == here.turn
+            and here.first <= one.spans[-1].first <= here.last
+            for one in last
+        )
+
+    def _put_back(self, heard: _Heard) -> None:
+        """'I fainted at the parade. I was four.': what was just told is long over."""
+        sentence = heard.sentence
+        opens = sentence.starts_with("i", "that", "it", "this", "we") and not sentence.mentions
+        if not opens or len(sentence.tokens) > _ELLIPTIC:
+            return
+        for history in self._histories.values():
+            last = history.evidence[-1] if history.evidence else None
+            if last is None or last.spans[-1].turn != heard.turn.id:
+                continue
+            if last.strength is Strength.STATED and last.assertion.status is Status.PRESENT:
+                past = Assertion(Status.PAST, last.assertion.experiencer)
+                history.evidence[-1] = replace(last, assertion=past)
 
     def _asks_back(self, sentence: Sentence) -> bool:
         """A patient's own question ('could it be a fever?') tells nothing."""
@@ -460,7 +505,7 @@ class SymptomExtractor:
         sentence = heard.sentence
         told: list[Concept] = []
         for mention in (*sentence.mentions, *self._elliptic(heard)):
-            concept = self._resolve(mention)
+            concept = self._resolve(mention, denied=sentence.negated(mention))
             person = self._persons.experiencer(sentence, mention)
             status = self._told_status(heard, mention, self._histories.get((concept, person)))
             if status is None:
@@ -526,7 +571,12 @@ class SymptomExtractor:
             if self._repeats_advice(heard, history):
                 return None
             pointed = history.concept != mention.concept or sentence.demonstrative(mention)
-            if pointed and status is Status.ABSENT and history.status is Status.PRESENT:
+            if (
+                pointed
+                and not history.recapped_only
+                and status is Status.ABSENT
+                and history.status is Status.PRESENT
+            ):
                 return None  # 'it did nothing for the pain', 'no pain elsewhere'
         earlier = self._past_turn == heard.turn.id and sentence.past_tense
         if status is Status.PRESENT and (earlier or (self._reaction and history is None)):
@@ -577,7 +627,7 @@ class SymptomExtractor:
             self._give_up(self._open)  # 'Yes, the chills': of the rest nothing was said
             self._open = []
             return
-        if reply is Reply.DETAIL and len(self._open) > 1:
+        if reply is Reply.DETAIL and len({question.concept for question in self._open}) > 1:
             return
         weak = reply is Reply.DETAIL or (reply is Reply.YES and len(self._open) > 2)
         self._answer(reply, heard, Strength.WEAK if weak else Strength.ANSWERED)
@@ -646,7 +696,7 @@ class SymptomExtractor:
 
     # What both share
 
-    def _resolve(self, mention: Mention) -> Concept:
+    def _resolve(self, mention: Mention, *, denied: bool = False) -> Concept:
         """The concept meant: bare 'pain' is the pain that the conversation is about."""
         endings = _GENERIC.get(mention.concept.display)
         if endings is None or len(mention.tokens) > 1:
@@ -656,9 +706,11 @@ class SymptomExtractor:
             for history in self._histories.values()
             if history.status is Status.PRESENT and history.concept.display.endswith(endings)
         ]
+        asked = [q.concept for q in self._open if q.concept.display.endswith(endings)]
+        if asked and denied:
+            return asked[-1]
         if self._topic is not None and self._topic in known:
             return self._topic.concept
-        asked = [q.concept for q in self._open if q.concept.display.endswith(endings)]
         candidates = asked or [history.concept for history in known]
         return candidates[-1] if candidates else mention.concept
 
