@@ -28,6 +28,8 @@ _LABELS = {"doctor": True, "clinician": True, "patient": False, "parent": False}
 _FIRST_PERSON = frozenset({"i", "ive", "im", "my", "me", "mine", "id"})
 _SECOND_PERSON = frozenset({"you", "your", "youre", "youve", "youll"})
 _THIRD_PERSON = frozenset({"he", "hes", "hed", "she", "shes", "shed"})
+_HE = frozenset({"he", "hes", "hed", "him", "his"})
+_SHE = frozenset({"she", "shes", "shed", "her"})
 _SUBJECTS = _THIRD_PERSON | {"i", "ive", "im", "id", "you", "youve", "youre", "we", "they"}
 _THIRD_PERSONS = _THIRD_PERSON | {"him", "his", "her"}
 
@@ -115,6 +117,7 @@ class Persons:
         self._asked_teller = False
         "The doctor's last question took who speaks for the patient: 'what brings you in?'"
         self._patient_words: frozenset[str] = frozenset()
+        self._patient_pronouns: frozenset[str] = frozenset()
         self._turns = 0
 
     def hear(self, sentence: Sentence, turn: Turn, *, doctor: bool, turns: int) -> None:
@@ -133,6 +136,8 @@ class Persons:
         elif doctor and sentence.asked and words & _THIRD_PERSONS and not words & _SECOND_PERSON:
             told_of_relative = sentence.has("other") or turn.id - self._relative_turn <= 1
             self.spoken_for |= self._turns <= _OPENING_TURNS and not told_of_relative
+            if not self._patient_pronouns and not told_of_relative:
+                self._patient_pronouns = _HE if words & _HE else _SHE
         if sentence.has("other"):
             self._relative_known, self._relative_turn = True, turn.id
 
@@ -141,18 +146,26 @@ class Persons:
         if self.spoken_for:
             return self._told_by_relative(sentence, mention)
         person = sentence.experiencer(mention)
-        subjects = [token.text for token in sentence.tokens[: mention.first]]
-        nearest = next((word for word in reversed(subjects) if word in _SUBJECTS), "")
-        return Experiencer.OTHER if self._relative_known and nearest in _THIRD_PERSON else person
+        told = self._relative_known and _subject(sentence, mention) in _THIRD_PERSON
+        return Experiencer.OTHER if told else person
 
     def _told_by_relative(self, sentence: Sentence, mention: Mention) -> Experiencer:
         words = {token.text for token in sentence.tokens}
         if sentence.own(mention) and not words & _THIRD_PERSONS and not self._asked_teller:
             return Experiencer.OTHER
+        subject = _subject(sentence, mention)
+        if self._patient_pronouns and subject in _THIRD_PERSON - self._patient_pronouns:
+            return Experiencer.OTHER  # 'His girlfriend was off school. She was dead tired.'
         stems = {token.stem for token in sentence.tokens}
         if sentence.has("child") or stems & self._patient_words:
             return Experiencer.PATIENT
         return sentence.experiencer(mention)
+
+
+def _subject(sentence: Sentence, mention: Mention) -> str:
+    """The last pronoun before the mention that can have the symptom; '' if there is none."""
+    words = (token.text for token in reversed(sentence.tokens[: mention.first]))
+    return next((word for word in words if word in _SUBJECTS), "")
 
 
 class Stance(StrEnum):

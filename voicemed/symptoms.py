@@ -261,7 +261,7 @@ class SymptomExtractor:
                 self._heard_since_open += replied
                 replied = False
                 self._hear_doctor(heard)
-                self._patient_spoke &= len(sentence.tokens) <= sentence.start
+                self._patient_spoke &= sentence.act is Act.STATEMENT and self._mirrors(sentence)
             else:
                 self._patient_spoke = not sentence.asked
                 if self._open:
@@ -611,16 +611,17 @@ class SymptomExtractor:
             if question.concept in told:
                 self._note_question(question)
         partial = any(question.concept in told for question in questions)
+        plain = heard.sentence.plain
         if reply is Reply.DETAIL and told and heard.sentence.starts_with("just", "only"):
             reply = Reply.NO  # 'Any pain in your joints?' 'Just the back pain'
-        elif partial and heard.sentence.has("rest"):
+        elif told and heard.sentence.has("rest") and not (reply is Reply.YES and plain):
             reply = Reply.NO  # 'I have a cough, but none of the others'
         elif partial and reply is Reply.NO and not heard.sentence.denies_all:
             reply = None  # 'I'm not vomiting' says nothing of the fever
         if reply is None or (reply is Reply.DETAIL and (told or self._told_since_open)):
             self._open = [question for question in questions if question.concept not in told]
             return
-        if self._heard_since_open and not heard.sentence.plain:
+        if self._heard_since_open and not plain:
             return  # too late for anything but a plain yes or no
         self._open = [question for question in questions if question.concept not in told]
         if partial and reply not in (Reply.NO, Reply.UNSURE):
@@ -635,12 +636,18 @@ class SymptomExtractor:
     def _answer(self, reply: Reply, heard: _Heard, strength: Strength) -> None:
         """Note the reply for every open question, and close them."""
         statuses = [(_answered_status(question, reply), question) for question in self._open]
+        statuses = [(s, q) for s, q in statuses if not (q.past and self._is_present(q))]
         for status in dict.fromkeys(status for status, _ in statuses if status is not None):
             same = [question for answered, question in statuses if answered is status]
             self._answer_with(status, same, heard, strength)
         self._answered, self._open = self._open, []
         hum = reply is Reply.YES and len(heard.sentence.tokens) == 1
         self._weakly = reply is Reply.DETAIL or hum
+
+    def _is_present(self, question: _Question) -> bool:
+        """Whether the patient has it now, whatever they say of 'similar pain in the past'."""
+        history = self._histories.get((question.concept, question.experiencer))
+        return history is not None and history.status is Status.PRESENT
 
     def _answer_with(
         self, status: Status, questions: Sequence[_Question], heard: _Heard, strength: Strength
