@@ -75,8 +75,8 @@ class Reply(StrEnum):
     "No yes, but more about it: 'just at night'."
     GOOD = "good"
     BAD = "bad"
-    SAME = "same"
-    "As it always was, which is well only where the function was asked after."
+    WELL = "well"
+    "Of a function that it is well, or as ever; after a symptom it may be no more than a thank-you."
 
 
 @dataclass(frozen=True, slots=True)

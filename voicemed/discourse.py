@@ -18,7 +18,7 @@ from voicemed.transcript import Turn
 
 _MANNERS_KEPT = 10
 _SWAPPED_AT = 3
-"""How many more of the last sentences must sound like the other person before labels are swapped."""
+"""By how much the last sentences must sound like the other person before labels are swapped."""
 _OPENING_TURNS = 12
 """Turns in which it becomes clear that somebody speaks for the patient."""
 _EXAM_TURNS = 6
@@ -74,12 +74,15 @@ class Roles:
     def _guess(sentence: Sentence, awaited: bool) -> bool:
         """Who asks, or says 'you', is taken for the doctor."""
         words = {token.text for token in sentence.tokens}
+        addressed = bool(words & _SECOND_PERSON)
+        if sentence.has("plan") or (addressed and sentence.has("advice")):
+            return True
         if words & (_FIRST_PERSON - {"mine", "id"}):
             return False
         stated = sentence.tokens[-1].mark == "."  # 'No fever.' without a question before it
         if sentence.reply is not None and not sentence.rising and (awaited or stated):
             return False
-        return sentence.asked or bool(words & _SECOND_PERSON)
+        return sentence.asked or addressed
 
 
 def _manner(sentence: Sentence) -> int:
@@ -129,9 +132,9 @@ class Persons:
         if self._turns <= _OPENING_TURNS and sentence.has("proxy") and not sentence.has("company"):
             self.spoken_for = True
             self._patient_words |= {
-                token.stem
-                for first, last in (*sentence.cues["proxy"], *sentence.cues["child"])
-                for token in sentence.tokens[first : last + 1]
+                sentence.tokens[at].stem
+                for first, last in (*sentence.cues["other"], *sentence.cues["child"])
+                for at in range(first, last + 1)
             }
         elif doctor and sentence.asked and words & _THIRD_PERSONS and not words & _SECOND_PERSON:
             told_of_relative = sentence.has("other") or turn.id - self._relative_turn <= 1

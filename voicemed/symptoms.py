@@ -42,7 +42,8 @@ _ELLIPTIC = 8
 """Tokens up to which a sentence may name a symptom by half of its words."""
 _EMPTY_STEMS = frozenset(
     "a an the my your of in on at to and or for with have be is are been feel get go come any "
-    "some pain not no can cannot trouble problem difficult when up down out it that this i you".split()
+    "some pain not no can cannot trouble problem difficult when up down out it that this i "
+    "you".split()
 )
 _MIRRORED = 8
 """Tokens up to which a doctor's sentence only puts the patient's words in other ones."""
@@ -317,8 +318,12 @@ class SymptomExtractor:
         sentence = heard.sentence
         if sentence.has("summary") and not sentence.rising:
             return True  # 'So what I'm hearing is ...'
+        if sentence.starts_with("or") and sentence.has("advice") and not sentence.rising:
+            return True  # 'Or if your neck gets stiff, come back.'
         stances = {self._stances.of(sentence, one, heard.turn) for one in sentence.mentions}
-        return sentence.declarative and not sentence.rising and stances == {Stance.EXAM}
+        stated = sentence.declarative or sentence.starts_with("no")
+        told = bool(stances) and stances <= {Stance.EXAM, Stance.RECAP}
+        return told and stated and not sentence.rising
 
     def _ask(self, heard: _Heard) -> None:
         """Open a question for each symptom asked after; an earlier unanswered one stays open."""
@@ -612,13 +617,16 @@ class SymptomExtractor:
                 self._note_question(question)
         partial = any(question.concept in told for question in questions)
         plain = heard.sentence.plain
+        conditional = heard.sentence.has("condition")  # 'Only when I cough' tells when
         if reply is Reply.DETAIL and told and heard.sentence.starts_with("just", "only"):
-            reply = Reply.NO  # 'Any pain in your joints?' 'Just the back pain'
+            if not conditional:
+                reply = Reply.NO  # 'Any pain in your joints?' 'Just the back pain'
         elif told and heard.sentence.has("rest") and not (reply is Reply.YES and plain):
             reply = Reply.NO  # 'I have a cough, but none of the others'
         elif partial and reply is Reply.NO and not heard.sentence.denies_all:
             reply = None  # 'I'm not vomiting' says nothing of the fever
-        if reply is None or (reply is Reply.DETAIL and (told or self._told_since_open)):
+        more = reply is Reply.DETAIL and (told or self._told_since_open)
+        if reply is None or (more and not conditional):
             self._open = [question for question in questions if question.concept not in told]
             return
         if self._heard_since_open and not plain:
@@ -637,6 +645,8 @@ class SymptomExtractor:
         """Note the reply for every open question, and close them."""
         statuses = [(_answered_status(question, reply), question) for question in self._open]
         statuses = [(s, q) for s, q in statuses if not (q.past and self._is_present(q))]
+        if heard.sentence.has("past"):  # 'Oh yes, back then I did.'
+            statuses = [(Status.PAST if s is Status.PRESENT else s, q) for s, q in statuses]
         for status in dict.fromkeys(status for status, _ in statuses if status is not None):
             same = [question for answered, question in statuses if answered is status]
             self._answer_with(status, same, heard, strength)
@@ -762,17 +772,17 @@ def _answered_status(question: _Question, reply: Reply) -> Status | None:
         return Status.UNCERTAIN
     if question.diverted and reply in (Reply.YES, Reply.DETAIL):
         return None
-    if question.assumed and reply in (Reply.GOOD, Reply.SAME):
+    if question.assumed and reply in (Reply.GOOD, Reply.WELL):
         return None  # 'fine' only goes along with what the doctor says
     if question.kind is Kind.TOPIC:
-        well = {Reply.GOOD: Status.ABSENT, Reply.SAME: Status.ABSENT, Reply.BAD: Status.PRESENT}
+        well = {Reply.GOOD: Status.ABSENT, Reply.WELL: Status.ABSENT, Reply.BAD: Status.PRESENT}
         return well.get(reply)
     if question.kind is Kind.NORMAL:
-        well = reply in (Reply.YES, Reply.GOOD, Reply.SAME, Reply.DETAIL)
+        well = reply in (Reply.YES, Reply.GOOD, Reply.WELL, Reply.DETAIL)
         if question.denied:  # 'So you're not sleeping well?' 'No.'
-            well = reply in (Reply.GOOD, Reply.SAME)
+            well = reply in (Reply.GOOD, Reply.WELL)
         return Status.ABSENT if well else Status.PRESENT
-    if reply is Reply.SAME:
+    if reply is Reply.WELL:
         return None
     if reply in (Reply.NO, Reply.GOOD) or question.denied:
         return Status.ABSENT
