@@ -344,7 +344,7 @@ class SymptomExtractor:
                 self._topic = history
                 continue
             if known and sentence.declarative and history is not None:
-                self._note(heard, concept, person, history.status, Strength.WEAK, mention)
+                self._note(heard, concept, person, Status.PRESENT, Strength.WEAK, mention)
                 continue
             self._open.append(self._question(heard, mention))
         self._heard_since_open = 0
@@ -775,8 +775,8 @@ def _answered_status(question: _Question, reply: Reply) -> Status | None:
     if question.assumed and reply in (Reply.GOOD, Reply.WELL):
         return None  # 'fine' only goes along with what the doctor says
     if question.kind is Kind.TOPIC:
-        well = {Reply.GOOD: Status.ABSENT, Reply.WELL: Status.ABSENT, Reply.BAD: Status.PRESENT}
-        return well.get(reply)
+        told = {Reply.GOOD: Status.ABSENT, Reply.WELL: Status.ABSENT, Reply.BAD: Status.PRESENT}
+        return told.get(reply)
     if question.kind is Kind.NORMAL:
         well = reply in (Reply.YES, Reply.GOOD, Reply.WELL, Reply.DETAIL)
         if question.denied:  # 'So you're not sleeping well?' 'No.'
