@@ -244,6 +244,12 @@ def test_who_has_it(lines: list[str], own: set[str], others: set[str]) -> None:
         assert not theirs & (own | others) - expected
 
 
+def test_a_denial_with_an_exception_affirms() -> None:
+    asked = "D: Do you feel dizzy?"
+    assert statuses(asked, "P: No. Only when I stand up.") == {"dizziness": "present"}
+    assert statuses(asked, "P: No. Only my tablets.") == {"dizziness": "absent"}
+
+
 def test_past_and_not_now() -> None:
     lines = ["D: Any headaches?", "P: I used to get them, headaches. But no, not now."]
     found = [one.assertion.status for one in extract(turns(*lines))]

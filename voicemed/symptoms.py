@@ -691,6 +691,12 @@ class SymptomExtractor:
             and sentence.reply in (Reply.YES, Reply.DETAIL, Reply.UNSURE)
         ):
             reply = Reply.YES
+        elif (
+            len(self._answered) == 1
+            and sentence.has("condition")
+            and sentence.starts_with("just", "only")
+        ):
+            reply = Reply.YES  # 'No. Only when I lie down.'
         else:
             return
         self._open, self._answered = self._answered, []
