@@ -39,6 +39,10 @@ def said(text: str) -> dict[str, Status]:
         ("what if I get chest pain", {"chest pain": Status.HYPOTHETICAL}),
         ("no pain except when I walk", {"pain": Status.PRESENT}),
         ("my appetite is not good", {"poor appetite": Status.PRESENT}),
+        ("no no numbness and i do n't think i 've had any tingling or anything like that",
+         {"numbness": Status.ABSENT, "tingling": Status.ABSENT}),
+        ("I ca n't stop coughing", {"cough": Status.PRESENT}),
+        ("nothing helps the headache", {"headache": Status.PRESENT}),
         ("it is a dry cough", {"cough": Status.PRESENT, "sputum production": Status.ABSENT}),
     ],
 )  # fmt: skip
@@ -66,6 +70,10 @@ def test_experiencer(text: str, person: Experiencer) -> None:
         ("Any fever?", Act.CLOSED),
         ("OK, and have you had a cough", Act.CLOSED),
         ("You're not feeling breathless?", Act.CLOSED),
+        ("Can you tell me if you have any fever?", Act.CLOSED),
+        ("Tremors or paralysis or", Act.CLOSED),
+        ("So you're tired and dizzy.", Act.STATEMENT),
+        ("and your lungs are clear on both sides without any wheezing", Act.STATEMENT),
         ("How's your sleep?", Act.HOW_IS),
         ("When did the cough start?", Act.OPEN),
         ("Tell me about the pain.", Act.OPEN),
@@ -96,6 +104,19 @@ def test_act(text: str, act: Act) -> None:
         ("Okay.", None),
         ("Right.", None),
         ("Thank you, doctor.", None),
+        ("Touch wood, no.", Reply.NO),
+        ("Not that I've noticed.", Reply.NO),
+        ("I wouldn't say more than usual, no.", Reply.NO),
+        ("No, well, a bit.", Reply.YES),
+        ("No, but I have had a cough.", Reply.NO),
+        ("Yes, it's not severe.", Reply.YES),
+        ("Yeah, I don't think so.", Reply.NO),
+        ("My thighs, actually, yeah.", Reply.YES),
+        ("I can hardly tell, I don't know", Reply.UNSURE),
+        ("Same as ever.", Reply.WELL),
+        ("That's great.", Reply.WELL),
+        ("Only when I lie down.", Reply.DETAIL),
+        ("He says it's fine.", Reply.GOOD),
     ],
 )
 def test_reply(text: str, reply: Reply | None) -> None:
@@ -111,6 +132,10 @@ def test_reply(text: str, reply: Reply | None) -> None:
         ("I HAVE NO FEVER AND NO CHILLS", ["i have no fever and no chills"]),
         ("HOW LONG HAVE YOU HAD IT OK AND HAVE YOU HAD CHEST PAIN NO I HAVENT",
          ["how long have you had it", "ok", "and have you had chest pain", "no", "i havent"]),
+        ("okay so your vitals look good on your heart exam i hear no murmur but i see some "
+         "swelling so let me talk about the plan",
+         ["okay", "so your vitals look good", "on your heart exam", "i hear no murmur",
+          "but i see some swelling", "so let me talk about the plan"]),
     ],
 )  # fmt: skip
 def test_split(text: str, expected: list[str]) -> None:

@@ -62,6 +62,14 @@ def finding(name: str, *lines: str) -> Finding:
 @pytest.mark.parametrize(
     ("lines", "expected"),
     [
+        # long forms of no, and what was asked besides
+        (["D: Do you have headaches?", "P: No, I do not."], {"headache": "absent"}),
+        (["D: Any fever?", "P: Yes, I do."], {"fever": "present"}),
+        (["D: And other than that, have you had any nausea or vomiting?", "P: No, I haven't."],
+         {"nausea": "absent", "vomiting": "absent"}),
+        (["D: Anything else, like a rash?", "P: No."], {"rash": "absent"}),
+        (["P: I have a cough.", "D: Anything apart from the cough?", "P: No."],
+         {"cough": "present"}),
         # what the patient says
         (["P: I've had a terrible headache since yesterday."], {"headache": "present"}),
         (["P: I haven't had any fever, chills or night sweats."],
@@ -117,7 +125,84 @@ def finding(name: str, *lines: str) -> Finding:
         # reactions to drugs are of another time
         (["D: Any allergies?", "P: Penicillin.", "D: What happens?", "P: I get hives."],
          {"hives": "past"}),
+        # answers of all kinds
+        (["D: Any fever?", "P: Um, I don't think so, I haven't noticed that."],
+         {"fever": "absent"}),
+        (["D: Any cough?", "P: Can't say I have, no."], {"cough": "absent"}),
+        (["D: Any vomiting?", "P: Thankfully not."], {"vomiting": "absent"}),
+        (["D: Any chest pain?", "P: Touch wood, no."], {"chest pain": "absent"}),
+        (["D: Any palpitations?", "P: That's a negative, doctor."], {"palpitations": "absent"}),
+        (["D: Any constipation or diarrhoea?", "P: Both, actually."],
+         {"constipation": "present", "diarrhea": "present"}),
+        (["D: Any nausea?", "P: Now you mention it, yes."], {"nausea": "present"}),
+        (["D: Any wheezing?", "P: On and off."], {"wheezing": "present"}),
+        (["D: Are you dizzy?", "P: I suppose so."], {"dizziness": "present"}),
+        (["D: Any headaches?", "P: Only when I cough."],
+         {"headache": "present", "cough": "present"}),
+        (["D: Any double vision?", "P: I'm covering it, so I don't know."],
+         {"double vision": "uncertain"}),
+        (["D: Any leg pain?", "P: It's hard to describe, yeah."], {"leg pain": "present"}),
+        (["D: Any rash?", "P: Mm.", "P: No, I don't think so."], {"rash": "absent"}),
+        (["D: Any trouble sleeping?", "P: Yes, it's not severe, but I have."],
+         {"sleep disturbance": "present"}),
+        (["D: Any difficulty swallowing?", "P: Only your tablets. No, I'm joking."],
+         {"difficulty swallowing": "absent"}),
+        (["D: Any chills? Any stiffness in your neck, then?", "D: Is that right?", "P: No."],
+         {"chills": "absent", "neck stiffness": "absent"}),
+        # lists answered in part
+        (["D: Any sore throat, fever or headache?", "P: I've a headache, but other than that no."],
+         {"sore throat": "absent", "fever": "absent", "headache": "present"}),
+        (["D: Any nausea, vomiting or fever?", "P: I feel nauseous, but I'm not vomiting."],
+         {"nausea": "present", "vomiting": "absent"}),
+        (["D: Any tingling? Any weakness in the legs?",
+          "P: There was no leg weakness or any other thing you mentioned."],
+         {"tingling": "absent", "limb weakness": "absent"}),
+        # half of its words stand for a symptom
+        (["D: In summary: chest pain, loose stools and a cough.", "P: Not loose. Just often."],
+         {"chest pain": "present", "cough": "present", "diarrhea": "absent"}),
+        # an answer to thanks is none, nor is one that comes much later
+        (["D: Any wheezing?", "D: I'll listen to your lungs.", "P: That's great."], {}),
+        (["D: Any wheezing?", "P: Okay.", "D: I'll send it.", "P: Right.", "D: Okay.",
+          "P: Okay.", "P: Yes."], {}),
+        # taken for granted
+        (["D: How long have you had this cough?", "P: Three days."], {"cough": "present"}),
+        (["D: How long have you had this cough?", "P: No, I haven't got one."], {}),
+        # the doctor's other words for it
+        (["P: It's like ants walking.", "D: Pins and needles.", "P: Yes."],
+         {"tingling": "present"}),
+        (["P: I just sit there.", "D: So constipation isn't a problem.", "P: No."],
+         {"constipation": "absent"}),
+        # recaps
+        (["P: Hello.", "D: So let me make sure I've got this. Breathless on the stairs, both legs "
+          "swollen, and no fever. I'd like you to have a test. It can make you feel sick."],
+         {"shortness of breath": "present", "leg swelling": "present", "fever": "absent"}),
+        (["D: So, you're very thirsty, tired, and no headaches."],
+         {"increased thirst": "present", "fatigue": "present", "headache": "absent"}),
+        # examination findings, also without punctuation, against plan and advice
+        (["D: On your knee exam there is some erythema. You have some tenderness. No bruising."],
+         {"skin redness": "present", "tenderness": "present", "bruising": "absent"}),
+        (["D: okay so on your skin exam i do appreciate some bruising there is no rash so let's "
+          "talk about my plan i'm gon na order a test if you get a fever or chest pain call me"],
+         {"bruising": "present", "rash": "absent"}),
+        (["D: If it gets worse, come back. And a stiff neck, a rash, or vomiting.",
+          "P: Okay, stiff neck."], {}),
+        (["D: Do bear in mind what I said about fever and vomiting. Come back if you have any."],
+         {}),
+        # negations of something else, and words written in two
+        (["P: i do n't think i 've had any tingling"], {"tingling": "absent"}),
+        (["P: I can't breathe properly."], {"shortness of breath": "present"}),
+        (["P: Nothing helps the headache."], {"headache": "present"}),
+        (["P: I could do with some weight loss."], {}),
+        # long ago
+        (["D: Have you passed out?", "P: No. Well, I fainted at the parade. I was four."],
+         {"loss of consciousness": "past"}),
+        (["P: My seasonal allergies are back.", "D: What symptoms do you get with your allergies?",
+          "P: I get itchy eyes and I sneeze."], {"itchy eyes": "present", "sneezing": "present"}),
+        (["P: I have a sharp chest pain.", "D: Have you had similar pain in the past?", "P: No."],
+         {"chest pain": "present"}),
         # what the pain is, is known
+        (["P: My knees are swollen.", "D: Any swelling of your face?", "P: I see no swelling."],
+         {"joint swelling": "present", "facial swelling": "absent"}),
         (["P: I've got pain in my tummy.", "D: Is the pain there now?", "P: No."],
          {"abdominal pain": "present"}),
     ],
@@ -150,6 +235,58 @@ def test_child_is_the_patient_when_the_parent_says_so() -> None:
 
 def test_wife_who_only_tells() -> None:
     assert statuses("P: My wife says that I snore.") == {"snoring": "present"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "own", "others"),
+    [
+        (["D: You're calling about your brother?", "P: Yes. He isn't eating and he has a rash.",
+          "D: And how are you coping?", "P: I've had a headache since Sunday."],
+         {"rash"}, {"headache"}),
+        (["P: It's his mam. He has a fever.", "D: Is he coughing?", "P: Yes.",
+          "P: His girlfriend was off school. She was dead tired."],
+         {"fever", "cough"}, {"fatigue"}),
+        (["P: My daughter is here to help me.", "P: I have a cough.",
+          "P: My husband takes this, he has a bad headache, doctor."], {"cough"}, {"headache"}),
+        (["D: Can you tell me about your daughter?", "P: She was born early.",
+          "D: What brings you in today?", "P: I've been having leg pain."], {"leg pain"}, set()),
+    ],
+)  # fmt: skip
+def test_who_has_it(lines: list[str], own: set[str], others: set[str]) -> None:
+    found = [one for one in extract(turns(*lines)) if one.assertion.status is Status.PRESENT]
+    people = {Experiencer.PATIENT: own, Experiencer.OTHER: others}
+    for person, expected in people.items():
+        theirs = {one.concept.display for one in found if one.assertion.experiencer is person}
+        assert expected <= theirs
+        assert not theirs & (own | others) - expected
+
+
+def test_a_denial_with_an_exception_affirms() -> None:
+    asked = "D: Do you feel dizzy?"
+    assert statuses(asked, "P: No. Only when I stand up.") == {"dizziness": "present"}
+    assert statuses(asked, "P: No. Only my tablets.") == {"dizziness": "absent"}
+
+
+def test_past_and_not_now() -> None:
+    lines = ["D: Any headaches?", "P: I used to get them, headaches. But no, not now."]
+    found = [one.assertion.status for one in extract(turns(*lines))]
+    assert found == [Status.ABSENT, Status.PAST]
+
+
+def test_swapped_labels_are_noticed() -> None:
+    lines = [
+        "P: Thanks for coming in. How are you feeling, and what brings you in today?",
+        "D: I was coughing a lot last week and I had a fever.",
+        "P: Do you have any chest pain?",
+        "D: No.",
+    ]
+    expected = {"cough": "present", "fever": "present", "chest pain": "absent"}
+    assert statuses(*lines) == expected
+
+
+def test_an_answer_within_the_doctors_turn() -> None:
+    line = "D: Have you any vomiting? I feel nauseous but I'm not vomiting. Okay. Any fever? No."
+    assert statuses(line) == {"vomiting": "absent", "nausea": "present", "fever": "absent"}
 
 
 def test_past_beside_present() -> None:

@@ -53,7 +53,8 @@ def clinic(tmp_path: Path) -> Path:
             if kind < 2:
                 status = ("present", "absent")[kind]
                 rows.append({"symptom": symptom, "status": status, "evidence": [len(said)]})
-        said.append({"id": len(said) + 1, "speaker": "doctor", "text": f"Visit {number}. " * 30})
+        own = " ".join(f"word{number}x{place}" for place in range(200))  # no near-duplicate
+        said.append({"id": len(said) + 1, "speaker": "doctor", "text": own})
         (folder / f"v{number}.json").write_text(json.dumps(said), encoding="utf-8")
         lines_ = "\n".join(map(json.dumps, rows))
         (folder / f"v{number}.jsonl").write_text(lines_, encoding="utf-8")

@@ -17,12 +17,13 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from voicemed.lexicon import Kind, Mention, PhraseMatcher, Token
+from voicemed.lexicon import Kind, Match, Mention, PhraseMatcher, Token
 
 _REACH = 7
 """Words, other than of symptoms, over which a negation carries; ConText's default is a sentence."""
 _SHORT = 6
 """Tokens up to which a 'no' at the end denies the whole sentence."""
+_OWN_REACH = 4
 _LONG_RUN = 12
 """Tokens without punctuation after which a text counts as unpunctuated."""
 
@@ -74,6 +75,8 @@ class Reply(StrEnum):
     "No yes, but more about it: 'just at night'."
     GOOD = "good"
     BAD = "bad"
+    WELL = "well"
+    "Of a function that it is well, or as ever; after a symptom it may be no more than a thank-you."
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,10 @@ class Sentence:
     "Replies with a bare yes or no word, which can also answer a turn late."
     asked: bool
     "Ends with a question mark or opens as a question."
+    start: int
+    "Index of the first token after words such as 'okay, well'."
+    declarative: bool
+    "A question that is built as a statement: 'you've had no fever?'"
 
     def assertion(self, mention: Mention) -> Assertion:
         """What the sentence says of the mention if a patient (or a relative for them) says it."""
@@ -126,17 +133,39 @@ class Sentence:
         before = self.tokens[max(mention.first - 2, 0) : mention.first]
         return any(token.text in _DEFINITE for token in before)
 
-    def reports(self, mention: Mention) -> bool:
-        """Whether a doctor's statement tells it as known: 'you've had', but not 'if you've had'."""
+    def reports(self, mention: Mention, *, advised: bool = False) -> bool:
+        """Whether a doctor's statement tells it as known: 'you've had', but not 'if you've had'.
+
+        In the midst of advice 'you feel sick' may only go on the warning; 'you said' never does.
+        """
         if _CONDITION & {token.text for token in self.tokens[: mention.first]}:
             return False
-        reported = self.last("recap", mention.last)
-        return reported >= 0 and reported >= self.last("hypothetical", mention.first)
+        labels = ("recap",) if advised else ("recap", "recap_now")
+        reported = max(self.last(label, mention.last) for label in labels)
+        doubted = max(self.last(label, mention.first) for label in ("advice", "hypothetical"))
+        return reported >= 0 and reported >= doubted
+
+    def own(self, mention: Mention) -> bool:
+        """Whether the speaker tells it of themselves: 'I've had a cough'."""
+        owned = any(0 < mention.first - last <= _OWN_REACH for _, last in self.cues["own"])
+        owned = owned or (mention.first > 0 and self.tokens[mention.first - 1].text in _OWNERS)
+        return owned and not {token.text for token in self.tokens} & _NOT_OWN
+
+    @property
+    def advises(self) -> bool:
+        """Whether a doctor's statement has words of advice, explanation or possibility."""
+        return self.has("advice") or self.has("hypothetical")
 
     def demonstrative(self, mention: Mention) -> bool:
         """Whether 'the' or 'that' points to a known one, without a word of owning."""
         before = self.tokens[max(mention.first - 1, 0) : mention.first]
         return any(token.text in ("the", "this", "that") for token in before)
+
+    @property
+    def inverted(self) -> bool:
+        """'Haven't you had a fever?': asked in the negative, but a yes is a yes."""
+        opening = [token.text for token in self.tokens[self.start : self.start + 2]]
+        return len(opening) == 2 and opening[0].endswith("nt") and opening[1] in _SUBJECTS
 
     @property
     def past_tense(self) -> bool:
@@ -147,6 +176,14 @@ class Sentence:
     def rising(self) -> bool:
         """Whether it ends with a question mark."""
         return bool(self.tokens) and self.tokens[-1].mark == "?"
+
+    @property
+    def denies_all(self) -> bool:
+        """Opens with a 'no' that is not only of what it goes on to name."""
+        opening = [token.text for token in self.tokens[self.start : self.start + 2]]
+        if opening[:1] and opening[0] in _YES:
+            opening.pop(0)
+        return bool(opening) and opening[0] in _NO | {"none", "nothing"}
 
     def starts_with(self, *stems: str) -> bool:
         """Whether the first token is one of these."""
@@ -233,6 +270,8 @@ _SUBJECTS = frozenset(
         "thats",
     ]
 )
+_OWNERS = frozenset({"i", "ive", "im", "my"})
+_NOT_OWN = frozenset({"you", "your", "youre", "see", "hear", "patients", "patient", "people"})
 _DEFINITE = frozenset({"the", "this", "that", "these", "those", "your", "my"})
 _PLAIN = frozenset(
     [
@@ -250,6 +289,8 @@ _PLAIN = frozenset(
         "definitely",
     ]
 )
+_NO = frozenset({"no", "nope", "nah"})
+_YES = frozenset({"yes", "yeah", "yep", "yup", "aye"})
 _CONDITION = frozenset({"if", "unless", "should", "whether", "case", "until"})
 _ONGOING = frozenset({"start", "began", "since", "still", "begin", "ever", "come", "now"})
 
@@ -277,24 +318,30 @@ class Rules:
                 cues[match.label].append((match.tokens[0], match.tokens[-1]))
         masked = {at for first, last in cues["pseudo"] for at in range(first, last + 1)}
         cues["negation"] = [cue for cue in cues["negation"] if cue[0] not in masked]
-        act = self._act(tokens, self._content_start(tokens))
-        asked = bool(tokens) and (tokens[-1].mark == "?" or act is not Act.STATEMENT)
-        reply = self._reply(tokens)
         start = self._content_start(tokens)
+        act, declarative = self._act(tokens, start)
+        rising = bool(tokens) and tokens[-1].mark == "?"
+        rising = rising or (len(tokens) > 1 and tokens[-1].text == "or")  # 'Tremors or ...'
+        asked = rising or act is not Act.STATEMENT
+        reply = self._reply(tokens)
         return Sentence(
             tuple(tokens),
             tuple(mentions),
             defaultdict(tuple, {label: tuple(spans) for label, spans in cues.items()}),
             Act.CLOSED if asked and act is Act.STATEMENT else act,
             reply,
-            reply is not None and tokens[start].text in _PLAIN,
+            reply is not None and start < len(tokens) and tokens[start].text in _PLAIN,
             asked,
+            start,
+            declarative or (rising and act is Act.STATEMENT),
         )
 
-    def boundary(self, tokens: Sequence[Token]) -> bool:
-        """Whether an unpunctuated text most likely begins a question with the first token."""
-        found = self._questions.find(tokens[:4])
-        return any(match.label == "boundary" and match.tokens[0] == 0 for match in found)
+    def boundary(self, tokens: Sequence[Token], *, after: str) -> bool:
+        """Whether an unpunctuated text most likely begins a sentence with the first token."""
+        found = {match.label for match in self._questions.find(tokens[:4]) if match.tokens[0] == 0}
+        return ("boundary" in found and after not in _LINKS) or (
+            "turn" in found and after not in _LINKS | _SUBORDINATORS
+        )
 
     def _content_start(self, tokens: Sequence[Token]) -> int:
         """Index of the first token after words such as 'okay, and'."""
@@ -304,35 +351,67 @@ class Rules:
                 start = match.tokens[-1] + 1
         return start
 
-    def _act(self, tokens: Sequence[Token], start: int) -> Act:
+    def _act(self, tokens: Sequence[Token], start: int) -> tuple[Act, bool]:
+        """What the opening says that it does, and whether only as a statement might."""
         opening = {
             match.label: match.weight
-            for match in self._questions.find(tokens)
+            for match in sorted(self._questions.find(tokens), key=lambda match: match.weight)
             if match.tokens[0] == start and match.label in _OPENERS
         }
-        if tokens and tokens[-1].mark == ".":
+        mark = tokens[-1].mark if tokens else ""
+        if mark == ".":
             opening.pop("declarative", None)
+        named = tokens[start].text == "your" if start < len(tokens) else False
+        if named and mark != "?" and len(tokens) - start > _SHORT:
+            opening.pop("how_is", None)  # 'your lungs are clear and ...'
         for label, act in _OPENERS.items():
             if label in opening and opening[label] == max(opening.values()):
-                return act
-        return Act.STATEMENT
+                return act, label == "declarative"
+        return Act.STATEMENT, False
 
     def _reply(self, tokens: Sequence[Token]) -> Reply | None:
-        """By the longest reply at the start; 'yeah, no' is a no and 'no, yeah' a yes."""
+        """By the longest reply at the start, else by a yes or no at the end.
+
+        'Yeah, no' is a no and 'no, yeah' a yes; 'no, well, a bit' is a yes.
+        """
         found = [match for match in self._replies.find(tokens) if match.label != "listening"]
         start, reply = self._content_start(tokens), None
-        while True:
-            here = [match for match in found if match.tokens[0] == start]
-            if not here:
-                return reply
+        while here := [
+            match for match in found if match.tokens[0] == start and match.label != "turning"
+        ]:
             best = max(here, key=lambda match: (match.weight, match.label == "unsure"))
             if reply is not None and best.label not in ("yes", "no"):
                 return reply
+            if reply is Reply.YES and tokens[start].text.startswith("it"):
+                return reply  # 'Yes, it's not severe, but ...'
             reply, start = Reply(best.label), best.tokens[-1] + 1
             if reply is Reply.YES and best.weight == 1 and tokens[-1].text == "no":
                 return Reply.NO
             if reply not in (Reply.YES, Reply.NO) or best.weight > 1:
                 return reply
+            start = self._turned(tokens, start, found)
+        return reply if reply is not None else _reply_at_end(tokens)
+
+    @staticmethod
+    def _turned(tokens: Sequence[Token], start: int, found: Sequence[Match[str]]) -> int:
+        """Where a plain answer that takes back the one before begins, else `start` itself."""
+        at = start
+        while turning := [m for m in found if m.label == "turning" and m.tokens[0] == at]:
+            at = turning[-1].tokens[-1] + 1
+        plain = at < len(tokens) and tokens[at].text in _PLAIN | {"a", "sometimes", "occasionally"}
+        return at if plain else start
+
+
+def _reply_at_end(tokens: Sequence[Token]) -> Reply | None:
+    """'I wouldn't say so, no.', 'My thighs, actually, yeah.'"""
+    if len(tokens) < 2:
+        return None
+    last = tokens[-1].text
+    if last in ("know", "sure") and tokens[-2].text in ("dont", "not"):
+        return Reply.UNSURE
+    if not (tokens[-2].mark or tokens[-2].text in ("so", "but", "me")):
+        return None
+    return Reply.NO if last in _NO else Reply.YES if last in _YES else None
 
 
 def split(tokens: Sequence[Token], rules: Rules) -> list[list[Token]]:
@@ -391,6 +470,13 @@ _LINKS = frozenset(
     ]
 )
 
+_SUBORDINATORS = frozenset(
+    "and but or if when whenever while because cause cos since although though unless until that "
+    "which who where than as before after like so the a my your this it i you we they he she know "
+    "think say said guess mean sure feel felt about with for to of in at on by from every time all "
+    "is was are were be been am not do did does have had has".split()
+)
+
 
 def _begins(tokens: Sequence[Token], at: int, rules: Rules) -> bool:
     """Whether an unpunctuated text begins a new sentence at this token."""
@@ -400,7 +486,7 @@ def _begins(tokens: Sequence[Token], at: int, rules: Rules) -> bool:
         return token.text != "no" or following in _SUBJECTS | _ANSWERS | {"", "okay", "any", "not"}
     if previous.text in _ANSWERS and (token.text in _SUBJECTS or token.text == "any"):
         return True
-    return previous.text not in _LINKS and rules.boundary(tokens[at : at + 4])
+    return rules.boundary(tokens[at : at + 4], after=previous.text)
 
 
 @cache

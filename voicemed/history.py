@@ -76,6 +76,11 @@ class History:
     attributes: dict[str, str] = field(default_factory=dict)
 
     @property
+    def recapped_only(self) -> bool:
+        """Only the doctor has named it, so that the patient may take it back."""
+        return all(one.strength is Strength.WEAK for one in self.evidence)
+
+    @property
     def status(self) -> Status | None:
         """The final, clearest one for the time of the visit; None if only past or hypothetical."""
         decisive = self.decisive
@@ -136,6 +141,8 @@ def _overrules(new: Evidence, old: Evidence) -> bool:
         return True
     if new.assertion.status is Status.UNCERTAIN:
         return old.strength is Strength.WEAK
+    if old.resolved and new.assertion.status is Status.PRESENT:
+        return True
     if old.assertion.status is Status.PRESENT and new.assertion.status is Status.ABSENT:
         plain = new.strength is Strength.STATED or old.strength is Strength.WEAK
         return plain and not new.resolved

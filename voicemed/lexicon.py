@@ -35,6 +35,15 @@ _FILLER_PAIRS = frozenset({("kind", "of"), ("sort", "of"), ("you", "know")})
 _GAP_STOPS = frozenset({"but", "no", "yes", "yeah", "if"})
 _GAP = 3
 _ANSWERS = frozenset({"no", "yes", "yeah"})
+_AUXILIARIES = ["do", "did", "does", "have", "has", "had", "is", "are", "was", "were", "would"]
+_CLITICS: Mapping[tuple[str, str], str] = MappingProxyType(
+    {(verb, "nt"): f"{verb}nt" for verb in [*_AUXILIARIES, "could", "should", "ca", "wo", "ai"]}
+    | {("gon", "na"): "gonna", ("wan", "na"): "wanna", ("got", "ta"): "gotta"}
+    | {("can", "not"): "cannot"}
+)
+"""Words that some transcripts write in two: 'do n't', 'gon na'."""
+_STEMS = frozenset({"youre", "here"})
+"""Words that lose no ending: without it they would be other words ('your', 'her')."""
 
 Label = TypeVar("Label")
 
@@ -108,6 +117,8 @@ def tokenize(words: Iterable[str]) -> list[Token]:
         mark = _mark(text)
         if not parts and tokens and mark and not tokens[-1].mark:
             parts, tokens[-1:] = [], [_marked(tokens[-1], mark)]
+        if parts and tokens and (whole := _CLITICS.get((tokens[-1].text, parts[0]))):
+            parts, tokens[-1:] = parts[1:], [Token(whole, stem(whole), tokens[-1].word, mark)]
         for place, part in enumerate(parts):
             _append(tokens, Token(part, stem(part), index, mark if place == len(parts) - 1 else ""))
     return tokens
@@ -156,6 +167,8 @@ def _last(tokens: Sequence[Token]) -> str:
 @lru_cache(maxsize=20_000)
 def stem(word: str) -> str:
     """One form for the inflections of a word, not always a word itself (aching, aches: 'ach')."""
+    if word in _STEMS:
+        return word
     word = _irregular().get(word) or _corrected(word)
     if len(word) > 4 and word.endswith("ies"):
         word = word[:-3] + "y"

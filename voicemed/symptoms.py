@@ -28,15 +28,30 @@ from voicemed.assertion import (
 )
 from voicemed.attributes import AttributeReader, load_attributes
 from voicemed.classifier import Candidate, Piece
+from voicemed.discourse import Persons, Roles, Stance, Stances
 from voicemed.findings import Finding
 from voicemed.history import CONFIDENCE, GENERIC, Evidence, History, Strength, speaker_role
 from voicemed.lexicon import Concept, Kind, Lexicon, Mention, Token, load_lexicon, tokenize
 from voicemed.transcript import Span, Turn
 
 _QUESTION_AGE = 4
-"""Turns of the patient after which an unanswered question is dropped."""
-_OPENING_TURNS = 12
-"""Turns in which a parent says that the child is the patient."""
+"""Turns after which an unanswered question is dropped."""
+_TAG = 4
+"""Words up to which a question only asks for assent: 'Is that right?'"""
+_ELLIPTIC = 8
+"""Tokens up to which a sentence may name a symptom by half of its words."""
+_EMPTY_STEMS = frozenset(
+    "a an the my your of in on at to and or for with have be is are been feel get go come any "
+    "some pain not no can cannot trouble problem difficult when up down out it that this i "
+    "you".split()
+)
+_SET_ASIDE = 5
+"""Tokens after 'apart from' within which a symptom is the one that is not asked after."""
+_POINTERS = frozenset({"that", "this", "it", "these", "those", "them", "what"})
+_MIRRORED = 8
+"""Tokens up to which a doctor's sentence only puts the patient's words in other ones."""
+_LISTED = 3
+"""Symptoms in one statement of the doctor's, most of them known, that make it a recap."""
 
 
 def create_symptom_extractor() -> SymptomExtractor:
@@ -44,7 +59,6 @@ def create_symptom_extractor() -> SymptomExtractor:
     return SymptomExtractor(load_lexicon(), load_rules(), load_attributes())
 
 
-_THIRD_PERSON = frozenset({"he", "hes", "she", "shes"})
 _UNKNOWN_SPEAKER = 0.9
 """Factor on the confidence where the speaker had to be guessed."""
 
@@ -62,8 +76,14 @@ class _Question:
     past: bool
     signs: frozenset[str]
     text: str
+    words: frozenset[str]
+    "Stems of the words that name it, one of which may stand for it in the answer."
     diverted: bool = False
     "Another question followed at once, to which a 'yes' belongs."
+    assumed: bool = False
+    "Stated by the doctor, for the patient to agree or not."
+    presupposed: bool = False
+    "Taken for granted: 'how long have you had the cough?'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +114,19 @@ class SymptomExtractor:
         self._histories: dict[tuple[Concept, Experiencer], History] = {}
         self._open: list[_Question] = []
         self._heard_since_open = 0
+        self._told_since_open = False
         self._said_since_open: list[str] = []
         self._spans_since_open: list[Span] = []
         self._answered: list[_Question] = []
-        self._hummed = False
+        self._recapped: list[_Question] = []
+        self._weakly = False
         self._topic: History | None = None
         self._topic_turn = 0
         self._asked_attribute = ""
-        self._proxy = False
-        self._relative_known = False
-        self._reaction = False
-        self._past_turn = self._summary_turn = 0
+        self._roles, self._persons, self._stances = Roles(), Persons(), Stances()
+        self._reaction = self._seasonal = False
+        self._past_turn = 0
+        self._patient_spoke = False
         self._turns = 0
 
     def update(self, turn: Turn) -> tuple[Finding, ...]:
@@ -130,36 +152,42 @@ class SymptomExtractor:
         tokens = tokenize(word.text for word in turn.words)
         sentences = split(tokens, self._rules)
         replied = False
+        if self._open and turn.id - self._open[-1].span.turn > _QUESTION_AGE:
+            self._give_up(self._open)
+            self._open = []
         for tokens in sentences:
             sentence = self._rules.read(tokens, self._lexicon.mentions(tokens))
-            doctor = self._is_doctor(turn.speaker, sentence)
+            doctor = self._roles.is_doctor(turn, sentence, awaited=bool(self._open))
+            self._meet(sentence, turn, doctor=doctor)
             certainty = _UNKNOWN_SPEAKER if speaker_role(turn.speaker) is None else 1.0
             words = [turn.words[token.word].probability for token in tokens]
             heard = _Heard(sentence, turn, certainty * sum(words) / len(words))
             if doctor:
+                self._heard_since_open += replied
+                replied = False
                 self._hear_doctor(heard)
+                self._patient_spoke &= sentence.act is Act.STATEMENT and self._mirrors(sentence)
             else:
+                self._patient_spoke = not sentence.asked
                 if self._open:
                     self._said_since_open.append(_text(sentence))
                     self._spans_since_open.append(heard.span(sentence.tokens))
                 self._hear_patient(heard)
-                replied = True
+                replied |= len(tokens) > sentence.start
         self._heard_since_open += replied
 
-    def _is_doctor(self, speaker: str, sentence: Sentence) -> bool:
-        """By the label, else by the words: who asks, or says 'you', is taken for the doctor."""
-        role = speaker_role(speaker)
-        if role is not None:
-            return role == "doctor"
-        words = {token.text for token in sentence.tokens}
-        if words & {"i", "ive", "im", "my", "me"}:
-            return False
-        stated = sentence.tokens[-1].mark == "."  # 'No fever.' without a question before it
-        if sentence.reply is not None and not sentence.rising and (self._open or stated):
-            return False
-        if sentence.asked:
-            return True
-        return bool(words & {"you", "your", "youre", "youve", "youll"})
+    def _meet(self, sentence: Sentence, turn: Turn, *, doctor: bool) -> None:
+        """Learn whose symptoms are told; what was said before of 'him' is then the patient's."""
+        before = self._persons.spoken_for
+        self._persons.hear(sentence, turn, doctor=doctor, turns=self._turns)
+        if before or not self._persons.spoken_for:
+            return
+        for history in [one for key, one in self._histories.items() if key[1] is Experiencer.OTHER]:
+            del self._histories[history.concept, Experiencer.OTHER]
+            own = self._history(history.concept, Experiencer.PATIENT)
+            own.evidence += [
+                replace(one, assertion=Assertion(one.assertion.status)) for one in history.evidence
+            ]
 
     # The doctor
 
@@ -168,11 +196,14 @@ class SymptomExtractor:
         if _is_echo(sentence) and self._open:
             self._answer(Reply.NO, heard, Strength.WEAK)
             return
-        if sentence.act is Act.STATEMENT:
+        self._stances.hear(sentence, heard.turn)
+        if sentence.act is Act.STATEMENT or self._tells(heard):
             self._recap(heard)
             return
         self._answered.clear()
-        self._reaction = sentence.has("reaction") or (
+        self._open = [question for question in self._open if not question.assumed]
+        self._seasonal |= sentence.has("seasonal")
+        self._reaction = (sentence.has("reaction") and not self._seasonal) or (
             self._reaction and sentence.has("reaction_follow")
         )
         if self._heard_since_open and (sentence.mentions or self._heard_since_open >= 2):
@@ -183,8 +214,20 @@ class SymptomExtractor:
             self._presuppose(heard)
         elif sentence.mentions:
             self._ask(heard)
-        elif sentence.act is Act.CLOSED and not sentence.has("attached"):
+        elif sentence.act is Act.CLOSED and not _is_tag(sentence):
             self._open = [replace(question, diverted=True) for question in self._open]
+
+    def _tells(self, heard: _Heard) -> bool:
+        """Whether what is built as a statement, and may be a question, belongs to a finding."""
+        sentence = heard.sentence
+        if sentence.has("summary") and not sentence.rising:
+            return True  # 'So what I'm hearing is ...'
+        if sentence.starts_with("or") and sentence.has("advice") and not sentence.rising:
+            return True  # 'Or if your neck gets stiff, come back.'
+        stances = {self._stances.of(sentence, one, heard.turn) for one in sentence.mentions}
+        stated = sentence.declarative or sentence.starts_with("no")
+        told = bool(stances) and stances <= {Stance.EXAM, Stance.RECAP}
+        return told and stated and not sentence.rising
 
     def _ask(self, heard: _Heard) -> None:
         """Open a question for each symptom asked after; an earlier unanswered one stays open."""
@@ -193,89 +236,177 @@ class SymptomExtractor:
             self._heard_since_open = 0
             self._said_since_open, self._spans_since_open = [], []
         for mention in sentence.mentions:
-            if sentence.has("anything_else", before=mention.first):
+            if _is_set_aside(sentence, mention):
                 continue
             if mention.kind is Kind.TOPIC and sentence.act is not Act.HOW_IS:
                 continue
             concept = self._resolve(mention)
-            person = self._experiencer(sentence, mention)
+            person = self._persons.experiencer(sentence, mention)
             history = self._histories.get((concept, person))
             known = history is not None and history.status is Status.PRESENT
             if history is not None and known and sentence.definite(mention):
                 self._topic = history
                 continue
-            question = _Question(
-                concept,
-                heard.mention_span(mention),
-                person,
-                sentence.negated(mention),
-                mention.kind,
-                sentence.has("past"),
-                _signs("asked", heard, mention),
-                _text(sentence),
-            )
-            self._open.append(question)
+            if known and sentence.declarative and history is not None:
+                self._note(heard, concept, person, Status.PRESENT, Strength.WEAK, mention)
+                continue
+            self._open.append(self._question(heard, mention))
         self._heard_since_open = 0
+        self._told_since_open = False
+
+    def _question(self, heard: _Heard, mention: Mention) -> _Question:
+        """The question that the doctor's sentence puts, or may be taken for."""
+        sentence = heard.sentence
+        return _Question(
+            self._resolve(mention),
+            heard.mention_span(mention),
+            self._persons.experiencer(sentence, mention),
+            sentence.negated(mention) and not sentence.inverted,
+            mention.kind,
+            sentence.has("past"),
+            _signs("asked", heard, mention),
+            _text(sentence),
+            frozenset(sentence.tokens[at].stem for at in mention.tokens) - _EMPTY_STEMS,
+            assumed=sentence.act is Act.STATEMENT,
+            presupposed=sentence.act is Act.OPEN,
+        )
 
     def _presuppose(self, heard: _Heard) -> None:
         """'When did the cough start?': a cough is taken for granted."""
         for mention in heard.sentence.mentions:
             concept = self._resolve(mention)
-            person = self._experiencer(heard.sentence, mention)
+            person = self._persons.experiencer(heard.sentence, mention)
             history = self._histories.get((concept, person))
             if mention.kind is not Kind.SYMPTOM:
                 continue
             if history is not None and history.status is Status.PRESENT:
                 self._topic = history
                 self._note(heard, concept, person, Status.PRESENT, Strength.WEAK, mention)
+            elif heard.sentence.definite(mention) and not heard.sentence.advises:
+                self._open.append(self._question(heard, mention))
 
     def _recap(self, heard: _Heard) -> None:
         """A doctor's statement: a recap of what the patient has, else advice or explanation."""
         sentence = heard.sentence
-        if sentence.has("summary"):
-            self._summary_turn = heard.turn.id
+        if self._lists_known(sentence):
+            self._stances.list_recap(heard.turn)
         for mention in sentence.mentions:
             if mention.kind is Kind.TOPIC:
                 continue
             concept = self._resolve(mention)
-            person = self._experiencer(sentence, mention)
+            person = self._persons.experiencer(sentence, mention)
             known = self._histories.get((concept, person))
             status = self._recapped_status(heard, mention, known.status if known else None)
             self._note(heard, concept, person, status, Strength.WEAK, mention)
             if status is Status.PRESENT:
                 self._topic = self._histories[concept, person]
+            if status is not Status.HYPOTHETICAL:
+                self._recapped.append(self._question(heard, mention))
+                if self._mirrors(sentence):
+                    self._open.append(self._recapped[-1])
+                    self._heard_since_open = 0
+
+    def _lists_known(self, sentence: Sentence) -> bool:
+        """Whether it goes through several symptoms, most of them as the patient told them."""
+        named = {
+            self._resolve(mention): sentence.assertion(mention).status
+            for mention in sentence.mentions
+            if mention.kind is not Kind.TOPIC
+        }
+        known = sum(
+            history.status is status
+            for concept, status in named.items()
+            if (history := self._histories.get((concept, Experiencer.PATIENT)))
+        )
+        begun = "so" in {token.text for token in sentence.tokens[: sentence.start]}
+        enough = known * 2 > len(named) or begun
+        return len(named) >= _LISTED and enough and not sentence.has("advice")
 
     def _recapped_status(self, heard: _Heard, mention: Mention, known: Status | None) -> Status:
         """What a doctor's statement says of the mention: hypothetical unless it reports."""
         sentence = heard.sentence
         said = sentence.assertion(mention).status
-        advises = sentence.has("hypothetical")
-        if sentence.reports(mention) or (self._summary_turn == heard.turn.id and not advises):
+        stance = self._stances.of(sentence, mention, heard.turn)
+        if sentence.reports(mention, advised=stance is Stance.ADVICE):
+            return said
+        if stance is Stance.ADVICE:
+            return Status.HYPOTHETICAL
+        if stance is not Stance.REMARK or self._mirrors(sentence):
             return said
         echoes = said is known or (known is None and said is Status.ABSENT)
-        return said if echoes and not advises else Status.HYPOTHETICAL
+        return said if echoes and not sentence.advises else Status.HYPOTHETICAL
+
+    def _mirrors(self, sentence: Sentence) -> bool:
+        """'Pins and needles.', 'So it's blurred.': the patient's words in the doctor's."""
+        opinion = {"i", "im", "id"} & {token.text for token in sentence.tokens}
+        short = len(sentence.tokens) - sentence.start <= _MIRRORED
+        return self._patient_spoke and short and not opinion and not sentence.advises
 
     # The patient
 
     def _hear_patient(self, heard: _Heard) -> None:
         sentence = heard.sentence
-        self._proxy |= self._turns <= _OPENING_TURNS and sentence.has("proxy")
-        if sentence.asked and sentence.act is not Act.STATEMENT and self._asks_back(sentence):
+        answers = sentence.plain and not sentence.rising  # 'No, I do not.'
+        if sentence.asked and not answers and self._asks_back(sentence):
             return
-        self._relative_known |= sentence.has("other")
         if sentence.has("past"):
             self._past_turn = heard.turn.id
-        self._reaction |= sentence.has("reaction")
+            self._put_back(heard)
+        self._seasonal |= sentence.has("seasonal")
+        self._reaction |= sentence.has("reaction") and not self._seasonal
+        self._grant(heard)
         questions = list(self._open)
         stated = self._tell(heard)
         if questions:
             self._reply(heard, questions, stated)
+            self._told_since_open |= bool(stated)
+            self._open += [
+                question  # 'As a child I did.' leaves open whether now, as in 'But no, not now.'
+                for question in questions
+                if question.concept in stated and self._told_past(question, heard)
+            ]
         elif self._answered and not stated:
             self._correct(heard)
         self._describe(heard)
 
+    def _grant(self, heard: _Heard) -> None:
+        """Who tells how long they have had the cough has a cough."""
+        granted = [question for question in self._open if question.presupposed]
+        if not granted or len(heard.sentence.tokens) <= heard.sentence.start:
+            return
+        self._open = [question for question in self._open if not question.presupposed]
+        if heard.sentence.reply not in (Reply.NO, Reply.UNSURE):
+            self._answer_with(Status.PRESENT, granted, heard, Strength.WEAK)
+
+    def _told_past(self, question: _Question, heard: _Heard) -> bool:
+        last = self._history(question.concept, question.experiencer).evidence[-1:]
+        here = heard.span(heard.sentence.tokens)
+        return any(
+            one.assertion.status is Status.PAST
+            and one.spans[-1].turn == here.turn
+            and here.first <= one.spans[-1].first <= here.last
+            for one in last
+        )
+
+    def _put_back(self, heard: _Heard) -> None:
+        """'I fainted at the parade. I was four.': what was just told is long over."""
+        sentence = heard.sentence
+        opens = sentence.starts_with("i", "that", "it", "this", "we") and not sentence.mentions
+        if not opens or len(sentence.tokens) > _ELLIPTIC:
+            return
+        for history in self._histories.values():
+            last = history.evidence[-1] if history.evidence else None
+            if last is None or last.spans[-1].turn != heard.turn.id:
+                continue
+            if last.strength is Strength.STATED and last.assertion.status is Status.PRESENT:
+                past = Assertion(Status.PAST, last.assertion.experiencer)
+                history.evidence[-1] = replace(last, assertion=past)
+
     def _asks_back(self, sentence: Sentence) -> bool:
         """A patient's own question ('could it be a fever?') tells nothing."""
+        words = {token.text for token in sentence.tokens}
+        if words & {"you", "your", "youre"} and not words & {"i", "ive", "im", "my", "me"}:
+            return True
         words = {token.text for token in sentence.tokens[:3]}
         return bool(words & {"could", "can", "should", "will", "would", "what", "do", "is", "how"})
 
@@ -283,9 +414,9 @@ class SymptomExtractor:
         """Note what the patient says of each symptom that they name; returns the symptoms."""
         sentence = heard.sentence
         told: list[Concept] = []
-        for mention in sentence.mentions:
-            concept = self._resolve(mention)
-            person = self._experiencer(sentence, mention)
+        for mention in (*sentence.mentions, *self._elliptic(heard)):
+            concept = self._resolve(mention, denied=sentence.negated(mention))
+            person = self._persons.experiencer(sentence, mention)
             status = self._told_status(heard, mention, self._histories.get((concept, person)))
             if status is None:
                 continue
@@ -294,6 +425,25 @@ class SymptomExtractor:
             if person is Experiencer.PATIENT and status is Status.PRESENT:
                 self._topic = self._histories[concept, person]
         return told
+
+    def _elliptic(self, heard: _Heard) -> list[Mention]:
+        """One word for a symptom just asked after or recapped: 'Not sticky.', 'Just the chills.'"""
+        sentence = heard.sentence
+        if len(sentence.tokens) > _ELLIPTIC:
+            return []
+        recent = [one for one in self._recapped if heard.turn.id - one.span.turn <= 2]
+        named = {at for mention in sentence.mentions for at in mention.tokens}
+        found: dict[Concept, Mention] = {}
+        for at, token in enumerate(sentence.tokens):
+            meant = {one.concept: one for one in (*self._open, *recent) if token.stem in one.words}
+            if at in named or len(meant) != 1:
+                continue
+            (question,) = meant.values()
+            mention = Mention(question.concept, question.kind, (at,), 1)
+            chosen = sentence.starts_with("just", "only") and at <= 2
+            if question.kind is Kind.SYMPTOM and (chosen or sentence.negated(mention)):
+                found.setdefault(question.concept, mention)
+        return [one for one in found.values() if one.concept not in _concepts(sentence)]
 
     def _describe(self, heard: _Heard) -> None:
         """Give the attributes said to the nearest symptom, or to the one that the talk is about."""
@@ -331,20 +481,26 @@ class SymptomExtractor:
             if self._repeats_advice(heard, history):
                 return None
             pointed = history.concept != mention.concept or sentence.demonstrative(mention)
-            if pointed and status is Status.ABSENT and history.status is Status.PRESENT:
+            if (
+                pointed
+                and not history.recapped_only
+                and status is Status.ABSENT
+                and history.status is Status.PRESENT
+            ):
                 return None  # 'it did nothing for the pain', 'no pain elsewhere'
         earlier = self._past_turn == heard.turn.id and sentence.past_tense
         if status is Status.PRESENT and (earlier or (self._reaction and history is None)):
             return Status.PAST
-        if asked and status is Status.PRESENT and self._contradicts_itself(sentence):
+        if asked and status is Status.PRESENT and self._contradicts_itself(sentence, mention):
             return Status.UNCERTAIN
         return status
 
-    @staticmethod
-    def _contradicts_itself(sentence: Sentence) -> bool:
-        """'No, I have lost weight': a "haven't" misheard, or a "no" to something else."""
+    def _contradicts_itself(self, sentence: Sentence, mention: Mention) -> bool:
+        """'No, I have lost weight': a "haven't" misheard; 'No, I have a migraine' is plain."""
         turned = sentence.has("terminator") or sentence.has("correction")
-        return sentence.tokens[0].text in {"no", "nope", "nah"} and not turned
+        words = {sentence.tokens[at].stem for at in mention.tokens}
+        repeated = any(words & question.words for question in self._open)
+        return repeated and sentence.tokens[0].text in {"no", "nope", "nah"} and not turned
 
     def _repeats_advice(self, heard: _Heard, history: History) -> bool:
         """The patient only says after the doctor what to look out for."""
@@ -364,58 +520,88 @@ class SymptomExtractor:
         for question in questions:
             if question.concept in told:
                 self._note_question(question)
+        partial = any(question.concept in told for question in questions)
+        plain = heard.sentence.plain
+        conditional = heard.sentence.has("condition")  # 'Only when I cough' tells when
         if reply is Reply.DETAIL and told and heard.sentence.starts_with("just", "only"):
-            reply = Reply.NO  # 'Any pain in your joints?' 'Just the back pain'
-        if reply is None or (reply is Reply.DETAIL and told):
+            if not conditional:
+                reply = Reply.NO  # 'Any pain in your joints?' 'Just the back pain'
+        elif told and heard.sentence.has("rest") and not (reply is Reply.YES and plain):
+            reply = Reply.NO  # 'I have a cough, but none of the others'
+        elif partial and reply is Reply.NO and not heard.sentence.denies_all:
+            reply = None  # 'I'm not vomiting' says nothing of the fever
+        more = reply is Reply.DETAIL and (told or self._told_since_open)
+        if reply is None or (more and not conditional):
             self._open = [question for question in questions if question.concept not in told]
             return
-        if self._heard_since_open and not heard.sentence.plain:
+        if self._heard_since_open and not plain:
             return  # too late for anything but a plain yes or no
-        partial = any(question.concept in told for question in questions)
         self._open = [question for question in questions if question.concept not in told]
         if partial and reply not in (Reply.NO, Reply.UNSURE):
             self._give_up(self._open)  # 'Yes, the chills': of the rest nothing was said
             self._open = []
             return
-        if reply is Reply.DETAIL and len(self._open) > 1:
+        if reply is Reply.DETAIL and len({question.concept for question in self._open}) > 1:
             return
         weak = reply is Reply.DETAIL or (reply is Reply.YES and len(self._open) > 2)
         self._answer(reply, heard, Strength.WEAK if weak else Strength.ANSWERED)
 
     def _answer(self, reply: Reply, heard: _Heard, strength: Strength) -> None:
         """Note the reply for every open question, and close them."""
-        tokens = heard.sentence.tokens
-        for question in self._open:
-            status = _answered_status(question, reply)
-            if status is None:
-                continue
+        statuses = [(_answered_status(question, reply), question) for question in self._open]
+        statuses = [(s, q) for s, q in statuses if not (q.past and self._is_present(q))]
+        if heard.sentence.has("past"):  # 'Oh yes, back then I did.'
+            statuses = [(Status.PAST if s is Status.PRESENT else s, q) for s, q in statuses]
+        for status in dict.fromkeys(status for status, _ in statuses if status is not None):
+            same = [question for answered, question in statuses if answered is status]
+            self._answer_with(status, same, heard, strength)
+        self._answered, self._open = self._open, []
+        hum = reply is Reply.YES and len(heard.sentence.tokens) == 1
+        self._weakly = reply is Reply.DETAIL or hum
+
+    def _is_present(self, question: _Question) -> bool:
+        """Whether the patient has it now, whatever they say of 'similar pain in the past'."""
+        history = self._histories.get((question.concept, question.experiencer))
+        return history is not None and history.status is Status.PRESENT
+
+    def _answer_with(
+        self, status: Status, questions: Sequence[_Question], heard: _Heard, strength: Strength
+    ) -> None:
+        """Note the status that the sentence gives to each of the questions."""
+        sentence = heard.sentence
+        for question in questions:
             said = Evidence(
                 Assertion(status, question.experiencer),
                 strength,
-                (question.span, heard.span(tokens)),
+                (question.span, heard.span(sentence.tokens)),
                 CONFIDENCE[strength] * heard.certainty,
                 signs=question.signs
-                | _reply_signs(reply, heard.sentence, len(self._open), self._heard_since_open),
-                text=f"{question.text} / {_text(heard.sentence)}",
+                | _reply_signs(sentence, len(questions), self._heard_since_open),
+                text=f"{question.text} / {_text(sentence)}",
             )
             history = self._history(question.concept, question.experiencer)
             history.evidence.append(said)
             if status is Status.PRESENT and question.experiencer is Experiencer.PATIENT:
                 self._topic = history
-        self._answered, self._open = self._open, []
-        self._hummed = reply is Reply.YES and len(tokens) == 1
 
     def _correct(self, heard: _Heard) -> None:
         """'No. Well, actually, a bit.' takes the last answer back."""
         sentence = heard.sentence
-        if sentence.reply is Reply.NO and sentence.plain and self._hummed:
-            reply = Reply.NO  # the 'yeah' before it only meant: I'm listening
+        bare = sentence.reply is Reply.NO and sentence.plain and len(sentence.cues["negation"]) < 2
+        if bare and self._weakly:
+            reply = Reply.NO  # the 'yeah' before it only meant: I'm listening, or was a joke
         elif (
             len(self._answered) == 1
             and min((start for start, _ in sentence.cues["correction"]), default=2) < 2
             and sentence.reply in (Reply.YES, Reply.DETAIL, Reply.UNSURE)
         ):
             reply = Reply.YES
+        elif (
+            len(self._answered) == 1
+            and sentence.has("condition")
+            and sentence.starts_with("just", "only")
+        ):
+            reply = Reply.YES  # 'No. Only when I lie down.'
         else:
             return
         self._open, self._answered = self._answered, []
@@ -438,18 +624,7 @@ class SymptomExtractor:
 
     # What both share
 
-    def _experiencer(self, sentence: Sentence, mention: Mention) -> Experiencer:
-        person = sentence.experiencer(mention)
-        if self._proxy and sentence.has("child"):
-            return Experiencer.PATIENT
-        subject = {
-            token.text for token in sentence.tokens[max(mention.first - 4, 0) : mention.first]
-        }
-        if self._relative_known and not self._proxy and subject & _THIRD_PERSON:
-            return Experiencer.OTHER
-        return person
-
-    def _resolve(self, mention: Mention) -> Concept:
+    def _resolve(self, mention: Mention, *, denied: bool = False) -> Concept:
         """The concept meant: bare 'pain' is the pain that the conversation is about."""
         endings = GENERIC.get(mention.concept.display)
         if endings is None or len(mention.tokens) > 1:
@@ -459,9 +634,11 @@ class SymptomExtractor:
             for history in self._histories.values()
             if history.status is Status.PRESENT and history.concept.display.endswith(endings)
         ]
+        asked = [q.concept for q in self._open if q.concept.display.endswith(endings)]
+        if asked and denied:
+            return asked[-1]
         if self._topic is not None and self._topic in known:
             return self._topic.concept
-        asked = [q.concept for q in self._open if q.concept.display.endswith(endings)]
         candidates = asked or [history.concept for history in known]
         return candidates[-1] if candidates else mention.concept
 
@@ -482,11 +659,15 @@ class SymptomExtractor:
             strength,
             (heard.mention_span(mention),),
             CONFIDENCE[strength] * heard.certainty,
-            heard.sentence.has("resolved"),
+            heard.sentence.has("resolved") or self._is_finding(heard, mention),
             _signs(_SOURCES[strength], heard, mention),
             _text(heard.sentence),
         )
         self._history(concept, person).evidence.append(evidence)
+
+    def _is_finding(self, heard: _Heard, mention: Mention) -> bool:
+        """Whether an examination tells it: 'no tenderness' may be of another place."""
+        return self._stances.of(heard.sentence, mention, heard.turn) is Stance.EXAM
 
     def _note_question(self, question: _Question) -> None:
         """Put the question before the answer that named its symptom."""
@@ -502,11 +683,18 @@ def _answered_status(question: _Question, reply: Reply) -> Status | None:
         return Status.UNCERTAIN
     if question.diverted and reply in (Reply.YES, Reply.DETAIL):
         return None
+    if question.assumed and reply in (Reply.GOOD, Reply.WELL):
+        return None  # 'fine' only goes along with what the doctor says
     if question.kind is Kind.TOPIC:
-        return {Reply.GOOD: Status.ABSENT, Reply.BAD: Status.PRESENT}.get(reply)
+        told = {Reply.GOOD: Status.ABSENT, Reply.WELL: Status.ABSENT, Reply.BAD: Status.PRESENT}
+        return told.get(reply)
     if question.kind is Kind.NORMAL:
-        well = reply in (Reply.YES, Reply.GOOD, Reply.DETAIL)
-        return Status.PRESENT if well == question.denied else Status.ABSENT
+        well = reply in (Reply.YES, Reply.GOOD, Reply.WELL, Reply.DETAIL)
+        if question.denied:  # 'So you're not sleeping well?' 'No.'
+            well = reply in (Reply.GOOD, Reply.WELL)
+        return Status.ABSENT if well else Status.PRESENT
+    if reply is Reply.WELL:
+        return None
     if reply in (Reply.NO, Reply.GOOD) or question.denied:
         return Status.ABSENT
     return Status.PAST if question.past else Status.PRESENT
@@ -566,11 +754,11 @@ def _signs(source: str, heard: _Heard, mention: Mention) -> frozenset[str]:
     return frozenset(f"{source}: {sign}" for sign in signs)
 
 
-def _reply_signs(reply: Reply, sentence: Sentence, asked: int, late: int) -> frozenset[str]:
+def _reply_signs(sentence: Sentence, asked: int, late: int) -> frozenset[str]:
     """The same of an answer."""
     return frozenset(
         {
-            f"reply {reply}",
+            f"reply {sentence.reply}",
             f"reply of {min(len(sentence.tokens) // 4, 4)}",
             f"reply to {min(asked, 4)}",
             f"reply late {min(late, 2)}",
@@ -582,6 +770,23 @@ def _reply_signs(reply: Reply, sentence: Sentence, asked: int, late: int) -> fro
 def _text(sentence: Sentence) -> str:
     """Its words, without the fillers."""
     return " ".join(token.text + token.mark for token in sentence.tokens)
+
+
+def _concepts(sentence: Sentence) -> set[Concept]:
+    return {mention.concept for mention in sentence.mentions if mention.concept.display != "pain"}
+
+
+def _is_set_aside(sentence: Sentence, mention: Mention) -> bool:
+    """Whether it is asked for others than the one named: 'anything apart from the cough?'"""
+    return any(
+        0 < mention.first - last <= _SET_ASIDE and sentence.tokens[last + 1].text not in _POINTERS
+        for _, last in sentence.cues["anything_else"]
+    )
+
+
+def _is_tag(sentence: Sentence) -> bool:
+    """A last question that leaves the one before it open: 'Is that right?'"""
+    return sentence.has("attached") and len(sentence.tokens) - sentence.start <= _TAG
 
 
 def _is_echo(sentence: Sentence) -> bool:

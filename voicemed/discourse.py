@@ -1,0 +1,236 @@
+"""What the conversation says of a sentence: who speaks it, about whom, and to what end.
+
+`Roles` tells doctor from patient, also where labels are missing or mixed up. `Persons` knows
+whether a relative speaks for the patient. `Stances` tells a doctor's recap and examination
+findings, which report, from advice and explanation, which do not. Each keeps what it needs of the
+sentences before; the words are data (voicemed/data/assertion.toml).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from enum import StrEnum
+
+from voicemed.assertion import Act, Experiencer, Reply, Sentence
+from voicemed.history import speaker_role
+from voicemed.lexicon import Mention
+from voicemed.transcript import Turn
+
+_MANNERS_KEPT = 10
+_SWAPPED_AT = 3
+"""By how much the last sentences must sound like the other person before labels are swapped."""
+_OPENING_TURNS = 12
+"""Turns in which it becomes clear that somebody speaks for the patient."""
+_EXAM_TURNS = 6
+_ADVICE_REACH = 12
+"""Words, other than of symptoms, over which a word of advice carries in a finding or recap."""
+_FIRST_PERSON = frozenset({"i", "ive", "im", "my", "me", "mine", "id"})
+_SECOND_PERSON = frozenset({"you", "your", "youre", "youve", "youll"})
+_THIRD_PERSON = frozenset({"he", "hes", "hed", "she", "shes", "shed"})
+_HE = frozenset({"he", "hes", "hed", "him", "his"})
+_SHE = frozenset({"she", "shes", "shed", "her"})
+_SUBJECTS = _THIRD_PERSON | {"i", "ive", "im", "id", "you", "youve", "youre", "we", "they"}
+_THIRD_PERSONS = _THIRD_PERSON | {"him", "his", "her"}
+
+
+class Roles:
+    """Who speaks: the label, unless the words plainly contradict it; without a label, the words."""
+
+    def __init__(self) -> None:
+        self._manners: deque[tuple[bool, int]] = deque(maxlen=_MANNERS_KEPT)
+        self._questioned_turn = 0
+
+    def is_doctor(self, turn: Turn, sentence: Sentence, *, awaited: bool) -> bool:
+        """Whether the doctor speaks; `awaited`: a question waits for its answer."""
+        role = speaker_role(turn.speaker)
+        labelled = None if role is None else role == "doctor"
+        doctor = (
+            self._guess(sentence, awaited)
+            if labelled is None
+            else self._checked(labelled, turn, sentence)
+        )
+        if doctor and sentence.asked:
+            self._questioned_turn = turn.id
+        return doctor
+
+    def _checked(self, labelled: bool, turn: Turn, sentence: Sentence) -> bool:
+        """The label's word, but two turns run together and two swapped labels are noticed."""
+        manner = _manner(sentence)
+        if manner:
+            self._manners.append((labelled, manner))
+        contrary = sum(-manner if label else manner for label, manner in self._manners)
+        doctor = not labelled if contrary >= _SWAPPED_AT else labelled
+        if doctor and self._questioned_turn == turn.id and _answers_for_self(sentence):
+            return False
+        return doctor
+
+    @staticmethod
+    def _guess(sentence: Sentence, awaited: bool) -> bool:
+        """Who asks, or says 'you', is taken for the doctor."""
+        words = {token.text for token in sentence.tokens}
+        addressed = bool(words & _SECOND_PERSON)
+        if sentence.has("plan") or (addressed and sentence.has("advice")):
+            return True
+        if words & (_FIRST_PERSON - {"mine", "id"}):
+            return False
+        stated = sentence.tokens[-1].mark == "."  # 'No fever.' without a question before it
+        if sentence.reply is not None and not sentence.rising and (awaited or stated):
+            return False
+        return sentence.asked or addressed
+
+
+def _manner(sentence: Sentence) -> int:
+    """Above 0 where only a doctor talks so, below where only a patient does, else 0."""
+    words = {token.text for token in sentence.tokens}
+    if sentence.has("greets"):
+        return 2
+    if sentence.has("exam") or sentence.has("plan"):
+        return 1
+    asks = sentence.act is not Act.STATEMENT and not words & _FIRST_PERSON
+    if asks and words & _SECOND_PERSON and not sentence.has("asks_back"):
+        return 1
+    own = sum(sentence.own(mention) for mention in sentence.mentions)
+    return 0 if words & _SECOND_PERSON else -min(own, 2)
+
+
+def _answers_for_self(sentence: Sentence) -> bool:
+    """'Yes, my father had them': what nobody says after a question of their own."""
+    words = {token.text for token in sentence.tokens}
+    if not words & _FIRST_PERSON or sentence.asked or words & {"your", "youre"}:
+        return False
+    if any(sentence.own(mention) for mention in sentence.mentions):
+        return True
+    return sentence.plain and sentence.reply in (Reply.YES, Reply.NO)
+
+
+class Persons:
+    """Whose symptom it is, when relatives are talked of or do the talking."""
+
+    def __init__(self) -> None:
+        self.spoken_for = False
+        "A relative speaks for the patient, who is 'he' or 'she'."
+        self._relative_known = False
+        self._relative_turn = 0
+        self._asked_teller = False
+        "The doctor's last question took who speaks for the patient: 'what brings you in?'"
+        self._patient_words: frozenset[str] = frozenset()
+        self._patient_pronouns: frozenset[str] = frozenset()
+        self._turns = 0
+
+    def hear(self, sentence: Sentence, turn: Turn, *, doctor: bool, turns: int) -> None:
+        """Learn who the patient is from the next sentence; `turns` counts those heard so far."""
+        self._turns = turns
+        words = {token.text for token in sentence.tokens}
+        if doctor and sentence.asked:
+            self._asked_teller = sentence.has("greets")
+        if self._turns <= _OPENING_TURNS and sentence.has("proxy") and not sentence.has("company"):
+            self.spoken_for = True
+            self._patient_words |= {
+                sentence.tokens[at].stem
+                for first, last in (*sentence.cues["other"], *sentence.cues["child"])
+                for at in range(first, last + 1)
+            }
+        elif doctor and sentence.asked and words & _THIRD_PERSONS and not words & _SECOND_PERSON:
+            told_of_relative = sentence.has("other") or turn.id - self._relative_turn <= 1
+            self.spoken_for |= self._turns <= _OPENING_TURNS and not told_of_relative
+            if not self._patient_pronouns and not told_of_relative:
+                self._patient_pronouns = _HE if words & _HE else _SHE
+        if sentence.has("other"):
+            self._relative_known, self._relative_turn = True, turn.id
+
+    def experiencer(self, sentence: Sentence, mention: Mention) -> Experiencer:
+        """Whose the mention is."""
+        if self.spoken_for:
+            return self._told_by_relative(sentence, mention)
+        person = sentence.experiencer(mention)
+        told = self._relative_known and _subject(sentence, mention) in _THIRD_PERSON
+        return Experiencer.OTHER if told else person
+
+    def _told_by_relative(self, sentence: Sentence, mention: Mention) -> Experiencer:
+        words = {token.text for token in sentence.tokens}
+        if sentence.own(mention) and not words & _THIRD_PERSONS and not self._asked_teller:
+            return Experiencer.OTHER
+        subject = _subject(sentence, mention)
+        if self._patient_pronouns and subject in _THIRD_PERSON - self._patient_pronouns:
+            return Experiencer.OTHER  # 'His girlfriend was off school. She was dead tired.'
+        stems = {token.stem for token in sentence.tokens}
+        if sentence.has("child") or stems & self._patient_words:
+            return Experiencer.PATIENT
+        return sentence.experiencer(mention)
+
+
+def _subject(sentence: Sentence, mention: Mention) -> str:
+    """The last pronoun before the mention that can have the symptom; '' if there is none."""
+    words = (token.text for token in reversed(sentence.tokens[: mention.first]))
+    return next((word for word in words if word in _SUBJECTS), "")
+
+
+class Stance(StrEnum):
+    """To what end a doctor states something."""
+
+    REMARK = "remark"
+    RECAP = "recap"
+    "Sums up what the patient has told."
+    EXAM = "exam"
+    "Tells what the examination finds."
+    ADVICE = "advice"
+    "Plans, explains or warns."
+
+
+_STANCES = {"summary": Stance.RECAP, "exam": Stance.EXAM, "plan": Stance.ADVICE}
+
+
+@dataclass(slots=True)
+class Stances:
+    """The end of a doctor's sentences, which often only the first of several tells."""
+
+    _current: Stance = Stance.REMARK
+    _turn: int = 0
+
+    def hear(self, sentence: Sentence, turn: Turn) -> None:
+        """Take the stance that the doctor's sentence ends with."""
+        cues = self._cues(sentence)
+        if cues:
+            self._current, self._turn = cues[-1][1], turn.id
+        elif sentence.act is not Act.STATEMENT and self._current is not Stance.EXAM:
+            self._current = Stance.REMARK
+
+    def list_recap(self, turn: Turn) -> None:
+        """Take it that the doctor goes through what is known."""
+        self._current, self._turn = Stance.RECAP, turn.id
+
+    def of(self, sentence: Sentence, mention: Mention, turn: Turn) -> Stance:
+        """The stance at the mention; a word of advice right before it outdoes a recap."""
+        stance = self._carried(turn)
+        if stance is Stance.RECAP and sentence.advises:
+            stance = Stance.REMARK
+        for first, named in self._cues(sentence):
+            stance = named if first <= mention.first else stance
+        if stance is Stance.EXAM and self._reached(sentence, mention, "hypothetical"):
+            return Stance.REMARK
+        return Stance.ADVICE if self._reached(sentence, mention, "advice") else stance
+
+    def _reached(self, sentence: Sentence, mention: Mention, label: str) -> bool:
+        """Whether a cue before the mention reaches it, past others of a list."""
+        named = {at for other in sentence.mentions for at in other.tokens}
+        spans = [span for name in _STANCES for span in sentence.cues[name]]
+        begun = max((last + 1 for _, last in spans if last < mention.first), default=0)
+        return any(
+            sum(at not in named for at in range(last + 1, mention.first)) <= _ADVICE_REACH
+            for first, last in sentence.cues[label]
+            if begun <= first < mention.first
+        )
+
+    def _carried(self, turn: Turn) -> Stance:
+        reach = {Stance.RECAP: 2, Stance.EXAM: _EXAM_TURNS, Stance.ADVICE: 2}
+        recent = turn.id - self._turn <= reach.get(self._current, 0)
+        return self._current if recent else Stance.REMARK
+
+    @staticmethod
+    def _cues(sentence: Sentence) -> list[tuple[int, Stance]]:
+        return sorted(
+            (first, stance)
+            for label, stance in _STANCES.items()
+            for first, _ in sentence.cues[label]
+        )
