@@ -419,6 +419,8 @@ def _finding_to_json(finding: Finding, turns: Mapping[int, Turn]) -> dict[str, A
         "experiencer": str(finding.assertion.experiencer),
         "system": finding.concept.system,
         "code": finding.concept.code,
+        "icd10": finding.concept.icd10,
+        "display_zh": finding.concept.display_zh,
         "evidence": evidence,
         "attributes": dict(finding.attributes),
         "confidence": round(finding.confidence, 4),
@@ -489,7 +491,13 @@ def _finding_from_json(data: _Json, lengths: Mapping[int, int]) -> Finding:
             raise place.error("points at words that are not there")
         spans.append(span)
     return Finding(
-        Concept(data["system"].text(), data["code"].text(), data["symptom"].text()),
+        Concept(
+            data["system"].text(),
+            data["code"].text(),
+            data["symptom"].text(),
+            data.get("icd10").text(),
+            data.get("display_zh").text(),
+        ),
         Assertion(data["status"].member(Status), data["experiencer"].member(Experiencer)),
         tuple(spans),
         {key: value.text() for key, value in data["attributes"].fields().items()},
@@ -519,6 +527,10 @@ class _Json:
         if key not in values:
             raise self.error(f"lacks {key!r}")
         return values[key]
+
+    def get(self, key: str) -> _Json:
+        """The value of a key that older files lack; an empty text where it is missing."""
+        return self.fields().get(key) or _Json("", self.file)
 
     def fields(self) -> dict[str, _Json]:
         self._check(isinstance(self.value, dict), "an object")
