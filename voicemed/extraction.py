@@ -6,6 +6,7 @@ One extractor for each kind hears every turn; none knows of the others.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import date
 
 from voicemed.findings import Extractor, Finding
 from voicemed.measurements import create_measurements
@@ -24,14 +25,17 @@ class ConsultationExtractor:
         return tuple(finding for one in self._extractors for finding in one.update(turn))
 
 
-def create_extractor() -> Extractor:
-    """A new extractor for one encounter; what it needs loads once."""
-    return ConsultationExtractor([create_symptom_extractor(), create_measurements()])
+def create_extractor(visit: date | None = None) -> Extractor:
+    """A new extractor for one encounter; what it needs loads once.
+
+    visit: the day of the consultation; without it, onsets ("three days ago") get no date.
+    """
+    return ConsultationExtractor([create_symptom_extractor(visit), create_measurements()])
 
 
-def extract(turns: Iterable[Turn]) -> tuple[Finding, ...]:
+def extract(turns: Iterable[Turn], visit: date | None = None) -> tuple[Finding, ...]:
     """Findings of a whole consultation: by construction what the live loop would have shown."""
-    extractor = create_extractor()
+    extractor = create_extractor(visit)
     findings: tuple[Finding, ...] = ()
     for turn in turns:
         findings = extractor.update(turn)

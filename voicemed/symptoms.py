@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from enum import IntEnum
 from types import MappingProxyType
 
@@ -27,7 +28,7 @@ from voicemed.assertion import (
     load_rules,
     split,
 )
-from voicemed.attributes import AttributeReader, load_attributes
+from voicemed.attributes import Attribute, AttributeReader, Description, load_attributes
 from voicemed.findings import Extractor, Finding
 from voicemed.lexicon import Concept, Kind, Lexicon, Mention, Token, load_lexicon, tokenize
 from voicemed.transcript import Span, Turn
@@ -39,9 +40,12 @@ _OPENING_TURNS = 12
 """Turns in which a parent says that the child is the patient."""
 
 
-def create_symptom_extractor() -> Extractor:
-    """A new extractor for one encounter; the lexicon and the rules load once, in about 0.2 s."""
-    return SymptomExtractor(load_lexicon(), load_rules(), load_attributes())
+def create_symptom_extractor(visit: date | None = None) -> Extractor:
+    """A new extractor for one encounter; the lexicon and the rules load once, in about 0.2 s.
+
+    visit: the day of the consultation, from which the dates of onsets are counted.
+    """
+    return SymptomExtractor(load_lexicon(), load_rules(), load_attributes(), visit)
 
 
 class Strength(IntEnum):
@@ -92,8 +96,8 @@ class _History:
 
     concept: Concept
     experiencer: Experiencer
+    description: Description
     evidence: list[_Evidence] = field(default_factory=list)
-    attributes: dict[str, str] = field(default_factory=dict)
 
     @property
     def status(self) -> Status | None:
@@ -125,7 +129,7 @@ class _History:
             self.concept,
             Assertion(status, self.experiencer),
             spans[:_MAX_EVIDENCE],
-            dict(self.attributes) if status is Status.PRESENT else {},
+            self.description.values() if status is Status.PRESENT else {},
             round(max(one.confidence for one in supporting), 3),
         )
 
@@ -178,18 +182,28 @@ class _Heard:
 class SymptomExtractor:
     """Findings by lexicon and rules, across turns. Not safe for use from several threads."""
 
-    def __init__(self, lexicon: Lexicon, rules: Rules, attributes: AttributeReader) -> None:
+    def __init__(
+        self,
+        lexicon: Lexicon,
+        rules: Rules,
+        attributes: AttributeReader,
+        visit: date | None = None,
+    ) -> None:
         self._lexicon = lexicon
         self._rules = rules
         self._attributes = attributes
+        self._visit = visit
         self._histories: dict[tuple[Concept, Experiencer], _History] = {}
         self._open: list[_Question] = []
         self._heard_since_open = 0
         self._answered: list[_Question] = []
         self._hummed = False
         self._topic: _History | None = None
-        self._topic_turn = 0
-        self._asked_attribute = ""
+        self._on_topic = False
+        self._asked: frozenset[str] = frozenset()
+        self._asked_turn = 0
+        self._offered: list[Attribute] = []
+        self._offered_with: Sentence | None = None
         self._proxy = False
         self._relative_known = False
         self._reaction = False
@@ -242,6 +256,7 @@ class SymptomExtractor:
         if _is_echo(sentence) and self._open:
             self._answer(Reply.NO, heard, Strength.WEAK)
             return
+        self._ask_attributes(heard)
         if sentence.act is Act.STATEMENT:
             self._recap(heard)
             return
@@ -251,7 +266,6 @@ class SymptomExtractor:
         )
         if self._heard_since_open and (sentence.mentions or self._heard_since_open >= 2):
             self._open.clear()
-        self._asked_attribute = self._attributes.asked(sentence.tokens)
         if sentence.act is Act.OPEN:
             self._presuppose(heard)
         elif sentence.mentions:
@@ -336,13 +350,13 @@ class SymptomExtractor:
         if sentence.has("past"):
             self._past_turn = heard.turn.id
         self._reaction |= sentence.has("reaction")
-        questions = list(self._open)
+        questions, topic = list(self._open), self._topic
         stated = self._tell(heard)
         if questions:
             self._reply(heard, questions, stated)
         elif self._answered and not stated:
             self._correct(heard)
-        self._describe(heard)
+        self._describe(heard, topic)
 
     def _asks_back(self, sentence: Sentence) -> bool:
         """A patient's own question ('could it be a fever?') tells nothing."""
@@ -365,26 +379,87 @@ class SymptomExtractor:
                 self._topic = self._histories[concept, person]
         return told
 
-    def _describe(self, heard: _Heard) -> None:
-        """Give the attributes said to the nearest symptom, or to the one that the talk is about."""
-        tokens = heard.sentence.tokens
-        told = [
-            (mention, history)
-            for mention in heard.sentence.mentions
-            if (history := self._histories.get((self._resolve(mention), Experiencer.PATIENT)))
-            and history.status is Status.PRESENT
-        ]
-        follows = self._asked_attribute != "" or self._topic_turn == heard.turn.id
-        for found in self._attributes.read(tokens, self._asked_attribute):
-            if told:
-                nearest = min(told, key=lambda one: found.distance(one[0].first, one[0].last))[1]
-            elif self._topic is not None and follows:
-                nearest = self._topic
-            else:
+    def _describe(self, heard: _Heard, before: _History | None) -> None:
+        """Give the attributes said to the symptoms beside them, or to the one talked about."""
+        sentence, reader = heard.sentence, self._attributes
+        self._accept_offer(heard)
+        words = [word.text for word in heard.turn.words]
+        for found in reader.read(sentence.tokens, self._asked, words, sentence.mentions):
+            owners = reader.owners(found, sentence.tokens, sentence.mentions)
+            if owners is not None:
+                self._give(heard, found, owners)
                 continue
-            nearest.attributes.setdefault(found.name, found.value)
-        if told:
-            self._topic_turn = heard.turn.id
+            topic = before or self._topic
+            if topic is None or topic.status is not Status.PRESENT or not self._on_topic:
+                continue
+            suits = reader.suits(found, topic.concept.display)
+            if suits and reader.follows(found, sentence.tokens, self._asked):
+                topic.description.add(found)
+        self._on_topic |= any(self._told_present(heard, one) for one in sentence.mentions)
+
+    def _give(
+        self, heard: _Heard, found: Attribute, owners: Sequence[Mention], *, weak: bool = False
+    ) -> None:
+        """Give an attribute to those of the mentions that the sentence says are present."""
+        for mention in owners:
+            history = self._told_present(heard, mention)
+            if history is not None:
+                history.description.add(found, weak=weak)
+
+    def _told_present(self, heard: _Heard, mention: Mention) -> _History | None:
+        """The history of a mention that the sentence says the patient has; None if it does not."""
+        if mention.kind is not Kind.SYMPTOM:
+            return None
+        history = self._histories.get((self._resolve(mention), Experiencer.PATIENT))
+        said = heard.sentence.assertion(mention)
+        person = self._experiencer(heard.sentence, mention)
+        if person is not Experiencer.PATIENT or said.status is not Status.PRESENT:
+            return None
+        return history if history and history.status is Status.PRESENT else None
+
+    def _ask_attributes(self, heard: _Heard) -> None:
+        """Remember what a doctor's sentence asks after, and what a 'yes' to it would say."""
+        sentence, reader = heard.sentence, self._attributes
+        asked = reader.asked(sentence.tokens)
+        if sentence.act is Act.STATEMENT and not asked:
+            return
+        if self._asked_turn != heard.turn.id:
+            self._asked, self._offered = frozenset(), []
+        self._asked_turn = heard.turn.id
+        named = [self._resolve(one) for one in sentence.mentions if one.kind is Kind.SYMPTOM]
+        known = self._topic is not None and self._topic.concept in named
+        if named and not known:
+            history = self._histories.get((named[0], Experiencer.PATIENT))
+            known = history is not None and history.status is Status.PRESENT
+            if known and asked:
+                self._topic = history
+        self._asked |= asked
+        self._on_topic = known or (bool(asked) and not named)
+        if not self._on_topic:
+            self._asked = frozenset()
+        words = [word.text for word in heard.turn.words]
+        offered = reader.read(sentence.tokens, (), words, sentence.mentions)
+        alone = len({one.name for one in offered}) == len(offered) and sentence.asked
+        self._offered = offered if alone else []
+        self._offered_with = sentence
+
+    def _accept_offer(self, heard: _Heard) -> None:
+        """A 'yes' to 'is it worse when you lie down?' says that it is."""
+        offered, question = self._offered, self._offered_with
+        self._offered = []
+        if heard.sentence.reply is not Reply.YES or question is None:
+            return
+        for found in offered:
+            owners = self._attributes.owners(found, question.tokens, question.mentions)
+            histories = [self._topic] if owners is None and self._on_topic else []
+            for mention in owners or ():
+                key = self._resolve(mention), Experiencer.PATIENT
+                histories.append(self._histories.get(key))
+            for history in histories:
+                if history is None or history.status is not Status.PRESENT:
+                    continue
+                if self._attributes.suits(found, history.concept.display):
+                    history.description.add(found)
 
     def _told_status(
         self, heard: _Heard, mention: Mention, history: _History | None
@@ -515,7 +590,9 @@ class SymptomExtractor:
         return candidates[-1] if candidates else mention.concept
 
     def _history(self, concept: Concept, person: Experiencer) -> _History:
-        return self._histories.setdefault((concept, person), _History(concept, person))
+        return self._histories.setdefault(
+            (concept, person), _History(concept, person, Description(self._visit))
+        )
 
     def _note(
         self,
