@@ -30,22 +30,26 @@ NAMES = (
     "aggravating", "relieving", "trend", "amount",
 )  # fmt: skip
 """All attributes; of two that take the same words, the earlier is meant."""
-_LISTS = frozenset({"character", "location", "radiation", "aggravating", "relieving"})
+_LISTS = frozenset(
+    {"character", "location", "radiation", "aggravating", "relieving", "frequency"}
+)
 """Attributes of which a symptom may have several."""
 _MOST_LISTED = 3
 _TIMES = frozenset({"onset", "duration"})
 _MEASURES = _TIMES | {"frequency", "amount"}
 """Attributes that other things than symptoms have too: 'ibuprofen for three days'."""
 _CAPTURED = frozenset({"aggravating", "relieving"})
-_LONGEST = 8
+_LONGEST = 10
 """Words of a clause that is an attribute's value."""
 _LONGEST_REPLY = 9
 """Words of a reply that as a whole is what the doctor asked after."""
 _NEGATION_REACH = 6
+_FARTHEST = 12
+"""Words, with the cost of clauses, over which an attribute still belongs to a symptom."""
 _MARK_COST = 4
 """How many words the end of a clause counts for, when the nearest symptom is sought."""
 _ALLOWED_INSIDE = frozenset({("side", "location"), ("location", "side")})
-_LABEL = re.compile(r"(?P<name>\w+)(?P<place>[<>+]?)(?::(?P<kind>\w+))?")
+_LABEL = re.compile(r"(?P<name>\w+)(?P<place>[<>+?]?)(?::(?P<kind>\w+))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +160,10 @@ class AttributeReader:
         names = {match.label.name for match in self._asked.find(self._text(tokens, ()).tokens)}
         return frozenset() if "elsewhere" in names else frozenset(names)
 
+    def earlier(self, tokens: Sequence[Token]) -> bool:
+        """Whether a sentence tells of an earlier illness: 'I had a similar one last year'."""
+        return any(match.label.name == "earlier" for match in self._elsewhere.find(tokens))
+
     # What somebody says
 
     def read(
@@ -176,7 +184,12 @@ class AttributeReader:
         text = self._text(tokens, words)
         named = {at for mention in mentions for at in mention.tokens}
         found = [*self._matched(text, asked), *self._captured(text, asked)]
-        found = [one for one in found if not self._negated(text, one.attribute, named)]
+        found = [
+            one
+            for one in found
+            if not self._negated(text, one.attribute, named)
+            and not self._misread(text, one.attribute)
+        ]
         kept: list[_Found] = []
         for one in sorted(found, key=_priority):
             if not any(_excludes(other.attribute, one.attribute) for other in kept):
@@ -203,6 +216,8 @@ class AttributeReader:
             return None
         text = self._text(tokens, ())
         nearest = min(rivals, key=lambda one: self._cost(tokens, found, one))
+        if self._cost(tokens, found, nearest) > _FARTHEST:
+            return []
         if not self.suits(found, nearest.concept.display):
             return []
         if found.beside and not self._touches(tokens, found, nearest, mentions):
@@ -215,6 +230,8 @@ class AttributeReader:
         """Whether a symptom of that name can have the attribute: a cough is dry, a rash is not."""
         if found.kind and not symptom.endswith(self._kinds[found.kind]):
             return False
+        if found.name == "aggravating" and "night" in found.value:
+            return symptom not in self._kinds["nightly"]
         if found.name in ("location", "side"):
             return not symptom.endswith(self._kinds["unplaced"])
         return found.name != "radiation" or symptom.endswith(self._kinds["pain"])
@@ -291,6 +308,9 @@ class AttributeReader:
 
     def _matched(self, text: _Text, asked: Collection[str]) -> Iterator[_Found]:
         for match in self._said.find(text.tokens):
+            first = text.tokens[match.tokens[0]].text
+            if match.label.name == "character" and first in self._trim["verb"]:
+                continue  # 'when I press on it' is not 'pressing'
             yield self._of_match(text, match.label, match.tokens, match.weight)
         for match in self._beside.find(text.tokens):
             answers = match.label.name in asked and not match.label.place
@@ -301,6 +321,8 @@ class AttributeReader:
             return
         for match in self._answer.find(text.tokens):
             name = match.label.name
+            if match.weight == 1 and len(text.tokens) > _LONGEST_REPLY:
+                continue
             if name == "when" and _TIMES & {*asked}:
                 name = "onset"
             if name not in asked and match.label.name != "when":
@@ -333,10 +355,16 @@ class AttributeReader:
         if label.name == "location":
             while first < last and text.tokens[first].text in _ARTICLES:
                 first += 1
+        while first < last and text.tokens[first].text in ("lasts", "lasted", "lasting"):
+            first += 1
+        while first < last and text.tokens[last].text in ("or", "so"):
+            if text.tokens[last - 1].text == "or":
+                break  # 'three days or so'
+            last -= 1
         value = self._value(text, first, last)
         if label.name == "severity" and severity_score(value):
             adds = True
-        place = label.place if label.place in "<>" else ""
+        place = label.place.strip("+?")
         return _Found(Attribute(label.name, value, first, last, label.kind, beside, place, adds), weight)
 
     # Values that are the clause beside a pattern
@@ -356,9 +384,11 @@ class AttributeReader:
     def _forward(self, text: _Text, at: int) -> int:
         """Index of the last token of the clause that goes on from a token."""
         end = min(text.clause_end(at), at + _LONGEST)
-        for place in range(at + 2, end):
-            if place - at >= 3 and text.tokens[place].text in self._clause["subject"]:
-                return place - 1  # 'when I lie down | I take'
+        for place in range(at + 3, end):
+            token = text.tokens[place].text
+            verb = text.tokens[place + 1].text if place + 1 < end else ""
+            if token in self._clause["subject"] or (token == "it" and verb.endswith("s")):
+                return place - 1  # 'when I lie down | I take', 'when I stand | it hurts'
         return end - 1
 
     def _backward(self, text: _Text, at: int) -> tuple[int, int] | None:
@@ -369,12 +399,19 @@ class AttributeReader:
         if text.tokens[at].mark:
             first = at + 1
         only = {text.tokens[place].text for place in range(first, last + 1)}
-        if only <= {"it", "that", "this", "then", "which", "seems", "to"} and first > 0:
-            last = first - 1  # 'if I lie down, it helps'
-            first = text.clause_start(last)
-            if text.tokens[first].text not in ("if", "when", "whenever", "after", "with"):
-                return None
-        return (first, last) if last - first < _LONGEST else None
+        if only <= self._trim["pronoun"] and first > 0:
+            last = first - 1 - (first - 1 in text.stops)
+            first = max(text.clause_start(last), 0)
+            if text.tokens[first].text not in self._trim["occasion"]:
+                return self._taken(text, last)  # else 'if I lie down, it helps'
+        return (first, last) if 0 <= last - first < _LONGEST else None
+
+    def _taken(self, text: _Text, last: int) -> tuple[int, int] | None:
+        """The medicine in 'I took some ibuprofen, and it helped'; None if there is none."""
+        for at in range(last, max(last - _LONGEST, -1), -1):
+            if text.tokens[at].text in self._trim["medicine"] and at < last:
+                return at + 1, last
+        return None
 
     def _trimmed(
         self,
@@ -393,19 +430,28 @@ class AttributeReader:
         while first <= last and texts[first] in self._trim["lead"]:
             first += 1
         while last >= first and texts[last] in self._trim["tail"]:
+            if texts[last] == "it" and texts[last - 1] in self._trim["occasion"]:
+                break  # 'when I press on it'
             last -= 1
         said = texts[first : last + 1]
         if not said or self._trim["empty"] & {*said}:
             return
-        if said[0] in ("when", "whenever", "if", "with", "after", "to", "on", "at") and len(said) < 2:
+        if label.place == "?" and said[0] not in self._trim["occasion"]:
+            return
+        if label.name == "character" and {*said[1:2]} & self._trim["slight"]:
+            return
+        if label.name in _CAPTURED and {*said[1:2]} & self._trim["pronoun"]:
+            return  # 'when it hurts'
+        if said[0] in self._trim["occasion"] | {"to"} and len(said) < 2 + (said[0] == "when"):
             return
         if label.name in _CAPTURED and label.place and {*said[1:4]} & self._trim["past"]:
             return  # 'the pain I had when I was in Spain'
         adds = label.place == "+" or label.name in _LISTS
         value = self._value(text, first, last)
-        place = label.place if label.place in "<>" else ""
-        found = Attribute(label.name, value, first, last, label.kind, bool(place), place, adds)
-        yield _Found(found, weight + last - first)
+        place = label.place.strip("+?")
+        beside = place != ""
+        found = Attribute(label.name, value, first, last, label.kind, beside, place, adds)
+        yield _Found(found, weight if label.name == "onset" else weight + last - first)
 
     def _whole_reply(
         self, text: _Text, asked: Collection[str], found: Sequence[Attribute]
@@ -421,7 +467,10 @@ class AttributeReader:
             return None
         label = _Label(next(iter(wanted)), "", "")
         for whole in self._trimmed(text, label, 0, len(text.tokens) - 1, 0):
-            return whole.attribute
+            opening = text.tokens[whole.attribute.first].text
+            action = opening.endswith("ing") or opening in self._trim["occasion"]
+            short = whole.attribute.last - whole.attribute.first < 4
+            return whole.attribute if action or short else None
         return None
 
     # Whose it is
@@ -437,6 +486,21 @@ class AttributeReader:
                 return True
             if text.tokens[at].text in ("just", "only", "except"):
                 return False
+        return False
+
+    def _misread(self, text: _Text, found: Attribute) -> bool:
+        """Whether the words around it give its words another meaning."""
+        start = text.clause_start(found.first)
+        before = [token.text for token in text.tokens[start : found.first]]
+        after = {token.text for token in text.tokens[found.last + 1 : found.last + 2]}
+        if text.tokens[found.last].mark:
+            after = set()
+        if found.name == "trend":  # 'if it gets worse', 'worse when', 'at the same time'
+            other = self._trim["occasion"] | self._trim["after_trend"]
+            return bool({*before} & self._trim["condition"] or after & other)
+        if found.name in _TIMES:  # 'worse today', 'an hour after lunch'
+            before_time = {*before[-3:]} & self._trim["before_time"]
+            return bool(before_time or after & self._trim["after_time"])
         return False
 
     def _cost(self, tokens: Sequence[Token], found: Attribute, mention: Mention) -> int:
@@ -488,6 +552,8 @@ class AttributeReader:
         )
         start, end = text.clause_start(at), text.clause_end(at)
         for match in self._elsewhere.find(text.tokens):
+            if match.label.name != "cue":
+                continue
             place = match.tokens[0]
             if not start <= place < end:
                 continue
@@ -500,7 +566,9 @@ class AttributeReader:
         span = {*range(found.first, found.last + 1)}
         if found.name == "location":
             return {at for at in span if tokens[at].text not in _ARTICLES} <= {*mention.tokens}
-        return found.name == "character" and {*mention.tokens} <= span
+        if found.name != "character" or not span & {*mention.tokens}:
+            return False
+        return all(tokens[at].stem[:4] in mention.concept.display for at in span)
 
     def _coordinated(
         self, tokens: Sequence[Token], nearest: Mention, rivals: Sequence[Mention]

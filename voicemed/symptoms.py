@@ -199,7 +199,7 @@ class SymptomExtractor:
         self._answered: list[_Question] = []
         self._hummed = False
         self._topic: _History | None = None
-        self._on_topic = False
+        self._on_topic = self._earlier = False
         self._asked: frozenset[str] = frozenset()
         self._asked_turn = 0
         self._offered: list[Attribute] = []
@@ -356,6 +356,9 @@ class SymptomExtractor:
             self._reply(heard, questions, stated)
         elif self._answered and not stated:
             self._correct(heard)
+        if not stated:
+            self._on_topic |= self._topic is not topic
+            topic = self._topic
         self._describe(heard, topic)
 
     def _asks_back(self, sentence: Sentence) -> bool:
@@ -379,23 +382,28 @@ class SymptomExtractor:
                 self._topic = self._histories[concept, person]
         return told
 
-    def _describe(self, heard: _Heard, before: _History | None) -> None:
+    def _describe(self, heard: _Heard, topic: _History | None) -> None:
         """Give the attributes said to the symptoms beside them, or to the one talked about."""
         sentence, reader = heard.sentence, self._attributes
         self._accept_offer(heard)
+        if reader.earlier(sentence.tokens):
+            self._on_topic, self._earlier = False, True
+            return
         words = [word.text for word in heard.turn.words]
         for found in reader.read(sentence.tokens, self._asked, words, sentence.mentions):
             owners = reader.owners(found, sentence.tokens, sentence.mentions)
             if owners is not None:
                 self._give(heard, found, owners)
                 continue
-            topic = before or self._topic
             if topic is None or topic.status is not Status.PRESENT or not self._on_topic:
                 continue
             suits = reader.suits(found, topic.concept.display)
             if suits and reader.follows(found, sentence.tokens, self._asked):
                 topic.description.add(found)
-        self._on_topic |= any(self._told_present(heard, one) for one in sentence.mentions)
+        if len(sentence.tokens) > 2:  # what makes it better is said at once or not at all
+            self._asked -= {"aggravating", "relieving"}
+        if any(self._told_present(heard, one) for one in sentence.mentions):
+            self._on_topic, self._earlier = True, False
 
     def _give(
         self, heard: _Heard, found: Attribute, owners: Sequence[Mention], *, weak: bool = False
@@ -421,20 +429,20 @@ class SymptomExtractor:
         """Remember what a doctor's sentence asks after, and what a 'yes' to it would say."""
         sentence, reader = heard.sentence, self._attributes
         asked = reader.asked(sentence.tokens)
-        if sentence.act is Act.STATEMENT and not asked:
+        if not sentence.asked and not asked - {"aggravating", "relieving"}:
             return
         if self._asked_turn != heard.turn.id:
             self._asked, self._offered = frozenset(), []
         self._asked_turn = heard.turn.id
         named = [self._resolve(one) for one in sentence.mentions if one.kind is Kind.SYMPTOM]
         known = self._topic is not None and self._topic.concept in named
-        if named and not known:
+        if named and asked and not known:
             history = self._histories.get((named[0], Experiencer.PATIENT))
             known = history is not None and history.status is Status.PRESENT
-            if known and asked:
-                self._topic = history
+            self._topic = history if known else self._topic
+        self._earlier &= not known
         self._asked |= asked
-        self._on_topic = known or (bool(asked) and not named)
+        self._on_topic = known or (bool(asked) and not named and not self._earlier)
         if not self._on_topic:
             self._asked = frozenset()
         words = [word.text for word in heard.turn.words]
