@@ -156,9 +156,16 @@ class AttributeReader:
     # What the doctor asks
 
     def asked(self, tokens: Sequence[Token]) -> frozenset[str]:
-        """The attributes after which a question asks ('how long': duration); none if of others."""
+        """The attributes after which a question asks ('how long': duration); none if of others.
+
+        Beside them 'all' where it asks of all symptoms ('when did your symptoms start?').
+        """
         names = {match.label.name for match in self._asked.find(self._text(tokens, ()).tokens)}
-        return frozenset() if "elsewhere" in names else frozenset(names)
+        return frozenset() if names <= {"all"} or "elsewhere" in names else frozenset(names)
+
+    def asks_elsewhere(self, tokens: Sequence[Token]) -> bool:
+        """Whether a question is after something else than a symptom: drugs, work."""
+        return any(match.label.name == "elsewhere" for match in self._asked.find(tokens))
 
     def earlier(self, tokens: Sequence[Token]) -> bool:
         """Whether a sentence tells of an earlier illness: 'I had a similar one last year'."""
@@ -205,15 +212,13 @@ class AttributeReader:
 
         An empty list where it belongs to no symptom, or it is not plain to which.
         """
-        span = range(found.first, found.last + 1)
-        rivals = [
-            one
-            for one in mentions
-            if one.kind is Kind.SYMPTOM
-            and not (found.name in _CAPTURED and not found.beside and {*one.tokens} & {*span})
-        ]
+        span = {*range(found.first, found.last + 1)}
+        symptoms = [one for one in mentions if one.kind is Kind.SYMPTOM]
+        rivals = symptoms
+        if found.name in _CAPTURED:  # 'worse when I cough'
+            rivals = [one for one in symptoms if not span & {*one.tokens}]
         if not rivals:
-            return None
+            return None if all({*one.tokens} <= span for one in symptoms) else []
         text = self._text(tokens, ())
         nearest = min(rivals, key=lambda one: self._cost(tokens, found, one))
         if self._cost(tokens, found, nearest) > _FARTHEST:
@@ -321,7 +326,8 @@ class AttributeReader:
             return
         for match in self._answer.find(text.tokens):
             name = match.label.name
-            if match.weight == 1 and len(text.tokens) > _LONGEST_REPLY:
+            start, end = text.clause_start(match.tokens[0]), text.clause_end(match.tokens[0])
+            if match.weight == 1 and end - start > (4 if name in _TIMES else _LONGEST_REPLY):
                 continue
             if name == "when" and _TIMES & {*asked}:
                 name = "onset"
@@ -362,6 +368,8 @@ class AttributeReader:
                 break  # 'three days or so'
             last -= 1
         value = self._value(text, first, last)
+        if label.name == "amount":
+            value = value.removesuffix(" of")
         if label.name == "severity" and severity_score(value):
             adds = True
         place = label.place.strip("+?")
@@ -396,6 +404,9 @@ class AttributeReader:
         if at < 0 or text.tokens[at].mark in (".", "?", "!"):
             return None
         first, last = text.clause_start(at), at
+        purpose = text.tokens[at].text == "to" and text.tokens[at - 1].text not in _SEEM
+        if at in text.stops or purpose:
+            return None  # 'I use it to help'
         if text.tokens[at].mark:
             first = at + 1
         only = {text.tokens[place].text for place in range(first, last + 1)}
@@ -529,13 +540,15 @@ class AttributeReader:
             return False
         between = _between(found, mention)
         limit = 3 if found.place else 5
+        degree = found.place == "<" and found.name != "location"
+        glue = self._trim["degree_glue"] if degree else self._clause["glue"]
         named = {at for one in mentions for at in one.tokens}
         ends = tokens[min(found.last, mention.last)]
         return (
             len(between) <= limit
             and not ends.mark
             and all(
-                at in named or (tokens[at].text in self._clause["glue"] and not tokens[at].mark)
+                at in named or (tokens[at].text in glue and not tokens[at].mark)
                 for at in between
             )
         )
@@ -589,6 +602,7 @@ class AttributeReader:
         return group
 
 
+_SEEM = frozenset({"seem", "seems", "seemed", "tend", "tends", "appears"})
 _ARTICLES = frozenset({"my", "the", "your", "in", "on", "of", "at", "to", "his", "her"})
 _LISTING = frozenset({"and", "or", "a", "an", "some", "the", "with", "also", "this", "my"})
 

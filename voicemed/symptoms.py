@@ -328,6 +328,11 @@ class SymptomExtractor:
             self._note(heard, concept, person, status, Strength.WEAK, mention)
             if status is Status.PRESENT:
                 self._topic = self._histories[concept, person]
+        if any(map(sentence.reports, sentence.mentions)):
+            words = [word.text for word in heard.turn.words]
+            for found in self._attributes.read(sentence.tokens, (), words, sentence.mentions):
+                owners = self._attributes.owners(found, sentence.tokens, sentence.mentions)
+                self._give(heard, found, owners or (), weak=True)
 
     def _recapped_status(self, heard: _Heard, mention: Mention, known: Status | None) -> Status:
         """What a doctor's statement says of the mention: hypothetical unless it reports."""
@@ -395,15 +400,28 @@ class SymptomExtractor:
             if owners is not None:
                 self._give(heard, found, owners)
                 continue
-            if topic is None or topic.status is not Status.PRESENT or not self._on_topic:
+            if not self._on_topic or not reader.follows(found, sentence.tokens, self._asked):
                 continue
-            suits = reader.suits(found, topic.concept.display)
-            if suits and reader.follows(found, sentence.tokens, self._asked):
-                topic.description.add(found)
+            for history in self._topics(found, topic):
+                if reader.suits(found, history.concept.display):
+                    history.description.add(found)
         if len(sentence.tokens) > 2:  # what makes it better is said at once or not at all
             self._asked -= {"aggravating", "relieving"}
         if any(self._told_present(heard, one) for one in sentence.mentions):
             self._on_topic, self._earlier = True, False
+
+    def _topics(self, found: Attribute, topic: _History | None) -> list[_History]:
+        """The present symptom that an attribute without a name beside it is of; empty if none.
+
+        The answer to 'when did it all start?' is of the complaint that came first.
+        """
+        first = "all" in self._asked and found.name in ("onset", "duration")
+        present = [
+            history
+            for history in (self._histories.values() if first else filter(None, [topic]))
+            if history.status is Status.PRESENT and history.experiencer is Experiencer.PATIENT
+        ]
+        return present[:1]
 
     def _give(
         self, heard: _Heard, found: Attribute, owners: Sequence[Mention], *, weak: bool = False
@@ -441,14 +459,16 @@ class SymptomExtractor:
             known = history is not None and history.status is Status.PRESENT
             self._topic = history if known else self._topic
         self._earlier &= not known
-        self._asked |= asked
-        self._on_topic = known or (bool(asked) and not named and not self._earlier)
-        if not self._on_topic:
-            self._asked = frozenset()
         words = [word.text for word in heard.turn.words]
         offered = reader.read(sentence.tokens, (), words, sentence.mentions)
         alone = len({one.name for one in offered}) == len(offered) and sentence.asked
-        self._offered = offered if alone else []
+        plain = alone and not reader.asks_elsewhere(sentence.tokens) and "severity" not in asked
+        self._offered = offered if plain and sentence.act is not Act.OPEN else []
+        follows = bool(asked or (self._offered and self._on_topic))
+        self._asked |= asked
+        self._on_topic = known or (follows and not named and not self._earlier)
+        if not self._on_topic:
+            self._asked = frozenset()
         self._offered_with = sentence
 
     def _accept_offer(self, heard: _Heard) -> None:
@@ -459,7 +479,8 @@ class SymptomExtractor:
             return
         for found in offered:
             owners = self._attributes.owners(found, question.tokens, question.mentions)
-            histories = [self._topic] if owners is None and self._on_topic else []
+            follows = owners is None and self._on_topic and not found.beside
+            histories = [self._topic] if follows else []
             for mention in owners or ():
                 key = self._resolve(mention), Experiencer.PATIENT
                 histories.append(self._histories.get(key))
