@@ -158,10 +158,12 @@ class AttributeReader:
     def asked(self, tokens: Sequence[Token]) -> frozenset[str]:
         """The attributes after which a question asks ('how long': duration); none if of others.
 
-        Beside them 'all' where it asks of all symptoms ('when did your symptoms start?').
+        Beside them 'all' where it asks of all symptoms ('when did your symptoms start?'), and 'tried'
+        where it asks what was done about one.
         """
         names = {match.label.name for match in self._asked.find(self._text(tokens, ()).tokens)}
-        return frozenset() if names <= {"all"} or "elsewhere" in names else frozenset(names)
+        elsewhere = "elsewhere" in names and "tried" not in names
+        return frozenset() if names <= {"all"} or elsewhere else frozenset(names)
 
     def asks_elsewhere(self, tokens: Sequence[Token]) -> bool:
         """Whether a question is after something else than a symptom: drugs, work."""
@@ -212,13 +214,11 @@ class AttributeReader:
 
         An empty list where it belongs to no symptom, or it is not plain to which.
         """
-        span = {*range(found.first, found.last + 1)}
-        symptoms = [one for one in mentions if one.kind is Kind.SYMPTOM]
-        rivals = symptoms
-        if found.name in _CAPTURED:  # 'worse when I cough'
-            rivals = [one for one in symptoms if not span & {*one.tokens}]
+        rivals = [one for one in mentions if one.kind is Kind.SYMPTOM]
+        if found.name in _CAPTURED:
+            rivals = [one for one in rivals if not _inside(one, found)]
         if not rivals:
-            return None if all({*one.tokens} <= span for one in symptoms) else []
+            return None
         text = self._text(tokens, ())
         nearest = min(rivals, key=lambda one: self._cost(tokens, found, one))
         if self._cost(tokens, found, nearest) > _FARTHEST:
@@ -231,6 +231,12 @@ class AttributeReader:
             return []
         return self._coordinated(tokens, nearest, rivals) if found.name in _TIMES else [nearest]
 
+    @staticmethod
+    def free(mentions: Sequence[Mention], found: Sequence[Attribute]) -> list[Mention]:
+        """The mentions that are no part of an attribute: not the cough of 'worse when I cough'."""
+        causes = [one for one in found if one.name in _CAPTURED and not one.beside]
+        return [one for one in mentions if not any(_inside(one, cause) for cause in causes)]
+
     def suits(self, found: Attribute, symptom: str) -> bool:
         """Whether a symptom of that name can have the attribute: a cough is dry, a rash is not."""
         if found.kind and not symptom.endswith(self._kinds[found.kind]):
@@ -241,12 +247,22 @@ class AttributeReader:
             return not symptom.endswith(self._kinds["unplaced"])
         return found.name != "radiation" or symptom.endswith(self._kinds["pain"])
 
-    def follows(self, found: Attribute, tokens: Sequence[Token], asked: Collection[str]) -> bool:
-        """Whether it is of the symptom that is talked about, in a sentence that names none."""
+    def follows(
+        self,
+        found: Attribute,
+        tokens: Sequence[Token],
+        asked: Collection[str],
+        *,
+        answers: bool = False,
+    ) -> bool:
+        """Whether it is of the symptom that is talked about, in a sentence that names none.
+
+        answers: whether the sentence says that there is such a symptom: 'any pain?' 'In my foot.'
+        """
         text = self._text(tokens, ())
         if self._of_something_else(text, found, None):
             return False
-        if found.name in asked:
+        if found.name in asked or answers:
             return True
         start = text.clause_start(found.first)
         about = {token.text for token in tokens[start : found.last + 1]} & self._clause["about"]
@@ -511,7 +527,8 @@ class AttributeReader:
             return bool({*before} & self._trim["condition"] or after & other)
         if found.name in _TIMES:  # 'worse today', 'an hour after lunch'
             before_time = {*before[-3:]} & self._trim["before_time"]
-            return bool(before_time or after & self._trim["after_time"])
+            later = after & self._trim["after_time"] and not found.value.endswith(("ago", "back"))
+            return bool(before_time or later)
         return False
 
     def _cost(self, tokens: Sequence[Token], found: Attribute, mention: Mention) -> int:
@@ -603,7 +620,7 @@ class AttributeReader:
 
 
 _SEEM = frozenset({"seem", "seems", "seemed", "tend", "tends", "appears"})
-_ARTICLES = frozenset({"my", "the", "your", "in", "on", "of", "at", "to", "his", "her"})
+_ARTICLES = frozenset({"this", "my", "the", "your", "in", "on", "of", "at", "to", "his", "her"})
 _LISTING = frozenset({"and", "or", "a", "an", "some", "the", "with", "also", "this", "my"})
 
 
@@ -618,6 +635,11 @@ def _excludes(kept: Attribute, other: Attribute) -> bool:
     if kept.first > other.last or other.first > kept.last:
         return False
     return (kept.name, other.name) not in _ALLOWED_INSIDE
+
+
+def _inside(mention: Mention, found: Attribute) -> bool:
+    """Whether a mention is part of an attribute's words."""
+    return mention.first <= found.last and mention.last >= found.first
 
 
 def _between(found: Attribute, mention: Mention) -> range:
@@ -707,6 +729,8 @@ class Description:
             self._weak.add(found.name)
         if found.name == "trend":
             said[:] = [found]
+        elif any(map(severity_score, (one.value for one in said))) and severity_score(found.value):
+            return
         elif any(found.value in known.value for known in said):
             return
         elif all(known.adds for known in said):

@@ -199,7 +199,7 @@ class SymptomExtractor:
         self._answered: list[_Question] = []
         self._hummed = False
         self._topic: _History | None = None
-        self._on_topic = self._earlier = False
+        self._on_topic = self._earlier = self._affirmed = False
         self._asked: frozenset[str] = frozenset()
         self._asked_turn = 0
         self._offered: list[Attribute] = []
@@ -356,13 +356,14 @@ class SymptomExtractor:
             self._past_turn = heard.turn.id
         self._reaction |= sentence.has("reaction")
         questions, topic = list(self._open), self._topic
+        self._affirmed = False
         stated = self._tell(heard)
         if questions:
             self._reply(heard, questions, stated)
         elif self._answered and not stated:
             self._correct(heard)
         if not stated:
-            self._on_topic |= self._topic is not topic
+            self._on_topic |= self._affirmed
             topic = self._topic
         self._describe(heard, topic)
 
@@ -395,12 +396,16 @@ class SymptomExtractor:
             self._on_topic, self._earlier = False, True
             return
         words = [word.text for word in heard.turn.words]
-        for found in reader.read(sentence.tokens, self._asked, words, sentence.mentions):
-            owners = reader.owners(found, sentence.tokens, sentence.mentions)
+        said = reader.read(sentence.tokens, self._asked, words, sentence.mentions)
+        mentions = reader.free(sentence.mentions, said)
+        for found in said:
+            owners = reader.owners(found, sentence.tokens, mentions)
             if owners is not None:
                 self._give(heard, found, owners)
                 continue
-            if not self._on_topic or not reader.follows(found, sentence.tokens, self._asked):
+            if not self._on_topic or not reader.follows(
+                found, sentence.tokens, self._asked, answers=self._affirmed
+            ):
                 continue
             for history in self._topics(found, topic):
                 if reader.suits(found, history.concept.display):
@@ -569,7 +574,7 @@ class SymptomExtractor:
             history = self._history(question.concept, question.experiencer)
             history.evidence.append(said)
             if status is Status.PRESENT and question.experiencer is Experiencer.PATIENT:
-                self._topic = history
+                self._topic, self._affirmed = history, True
         self._answered, self._open = self._open, []
         self._hummed = reply is Reply.YES and len(tokens) == 1
 
