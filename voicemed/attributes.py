@@ -4,10 +4,10 @@
              --owners--> the symptoms named beside them, or none: then the one that is talked about
              --Description.add--> values of a symptom, with times in ISO 8601 beside the words
 
-The patterns are data (voicemed/data/attributes.toml). Most values are words that stand in a pattern;
-those of what makes it better or worse are the clause that the pattern begins or ends. What is denied
-("nothing makes it worse", "it doesn't go anywhere") is no attribute, and where it is not plain whose
-an attribute is, it is nobody's: a wrong one is worse than a missing one.
+The patterns are data (voicemed/data/attributes.toml). Most values are words that stand in a
+pattern; those of what makes it better or worse are the clause that the pattern begins or ends. What
+is denied ("nothing makes it worse", "it doesn't go anywhere") is no attribute, and where it is not
+plain whose an attribute is, it is nobody's: a wrong one is worse than a missing one.
 """
 
 from __future__ import annotations
@@ -30,9 +30,7 @@ NAMES = (
     "aggravating", "relieving", "trend", "amount",
 )  # fmt: skip
 """All attributes; of two that take the same words, the earlier is meant."""
-_LISTS = frozenset(
-    {"character", "location", "radiation", "aggravating", "relieving", "frequency"}
-)
+_LISTS = frozenset({"character", "location", "radiation", "aggravating", "relieving", "frequency"})
 """Attributes of which a symptom may have several."""
 _MOST_LISTED = 3
 _TIMES = frozenset({"onset", "duration"})
@@ -158,8 +156,8 @@ class AttributeReader:
     def asked(self, tokens: Sequence[Token]) -> frozenset[str]:
         """The attributes after which a question asks ('how long': duration); none if of others.
 
-        Beside them 'all' where it asks of all symptoms ('when did your symptoms start?'), and 'tried'
-        where it asks what was done about one.
+        Beside them 'all' where it asks of all symptoms ('when did your symptoms start?'), and
+        'tried' where it asks what was done about one.
         """
         names = {match.label.name for match in self._asked.find(self._text(tokens, ()).tokens)}
         elsewhere = "elsewhere" in names and "tried" not in names
@@ -192,7 +190,7 @@ class AttributeReader:
         """
         text = self._text(tokens, words)
         named = {at for mention in mentions for at in mention.tokens}
-        found = [*self._matched(text, asked), *self._captured(text, asked)]
+        found = [*self._matched(text, asked), *self._captured(text)]
         found = [
             one
             for one in found
@@ -335,9 +333,7 @@ class AttributeReader:
             yield self._of_match(text, match.label, match.tokens, match.weight)
         for match in self._beside.find(text.tokens):
             answers = match.label.name in asked and not match.label.place
-            yield self._of_match(
-                text, match.label, match.tokens, match.weight, beside=not answers
-            )
+            yield self._of_match(text, match.label, match.tokens, match.weight, beside=not answers)
         if not asked:
             return
         for match in self._answer.find(text.tokens):
@@ -359,7 +355,9 @@ class AttributeReader:
                 one = _Found(
                     Attribute(name, score, attribute.first, attribute.last, adds=True), one.weight
                 )
-            elif name == "severity" and re.search(r"\d", one.attribute.value):
+            elif name == "severity" and quantities.numbers(
+                quantities.tokens([one.attribute.value])
+            ):
                 continue
             yield one
 
@@ -389,29 +387,30 @@ class AttributeReader:
         if label.name == "severity" and severity_score(value):
             adds = True
         place = label.place.strip("+?")
-        return _Found(Attribute(label.name, value, first, last, label.kind, beside, place, adds), weight)
+        return _Found(
+            Attribute(label.name, value, first, last, label.kind, beside, place, adds), weight
+        )
 
     # Values that are the clause beside a pattern
 
-    def _captured(self, text: _Text, asked: Collection[str]) -> Iterator[_Found]:
+    def _captured(self, text: _Text) -> Iterator[_Found]:
         for match in self._after.find(text.tokens):
             first = match.tokens[0]
             last = self._forward(text, match.tokens[-1])
             yield from self._trimmed(text, match.label, first, last, match.weight)
         for match in self._before.find(text.tokens):
-            last = match.tokens[0] - 1
-            first = self._backward(text, last)
-            if first is not None:
-                label = match.label
-                yield from self._trimmed(text, label, *first, match.weight, denied=True)
+            clause = self._backward(text, match.tokens[0] - 1)
+            if clause is not None:
+                first, last = clause
+                yield from self._trimmed(text, match.label, first, last, match.weight, denied=True)
 
     def _forward(self, text: _Text, at: int) -> int:
         """Index of the last token of the clause that goes on from a token."""
         end = min(text.clause_end(at), at + _LONGEST)
         for place in range(at + 3, end):
-            token = text.tokens[place].text
+            said = text.tokens[place].text
             verb = text.tokens[place + 1].text if place + 1 < end else ""
-            if token in self._clause["subject"] or (token == "it" and verb.endswith("s")):
+            if said in self._clause["subject"] or (said == "it" and verb.endswith("s")):
                 return place - 1  # 'when I lie down | I take', 'when I stand | it hurts'
         return end - 1
 
@@ -565,14 +564,11 @@ class AttributeReader:
             len(between) <= limit
             and not ends.mark
             and all(
-                at in named or (tokens[at].text in glue and not tokens[at].mark)
-                for at in between
+                at in named or (tokens[at].text in glue and not tokens[at].mark) for at in between
             )
         )
 
-    def _of_something_else(
-        self, text: _Text, found: Attribute, mention: Mention | None
-    ) -> bool:
+    def _of_something_else(self, text: _Text, found: Attribute, mention: Mention | None) -> bool:
         """Whether a time or a number belongs to a drug, a habit or the like in the same clause."""
         if found.name not in _MEASURES:
             return False
@@ -592,7 +588,7 @@ class AttributeReader:
         return False
 
     def _repeats(self, tokens: Sequence[Token], found: Attribute, mention: Mention) -> bool:
-        """Whether the words are the symptom's name again: 'itchy', 'in my chest' of a chest pain."""
+        """Whether the words only name the symptom again: 'itchy', the chest of a chest pain."""
         span = {*range(found.first, found.last + 1)}
         if found.name == "location":
             return {at for at in span if tokens[at].text not in _ARTICLES} <= {*mention.tokens}
@@ -727,11 +723,11 @@ class Description:
             self._weak.discard(found.name)
         if weak:
             self._weak.add(found.name)
+        scored = any(severity_score(known.value) for known in said)
+        again = any(found.value in known.value for known in said)
         if found.name == "trend":
             said[:] = [found]
-        elif any(map(severity_score, (one.value for one in said))) and severity_score(found.value):
-            return
-        elif any(found.value in known.value for known in said):
+        elif again or (scored and severity_score(found.value)):
             return
         elif all(known.adds for known in said):
             said[:] = [known for known in said if known.value not in found.value]

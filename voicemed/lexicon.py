@@ -41,7 +41,7 @@ Label = TypeVar("Label")
 
 @dataclass(frozen=True, slots=True)
 class Concept:
-    """A symptom of the inventory, as a FHIR Coding; what it is called elsewhere does not identify it."""
+    """A symptom of the inventory, as a FHIR Coding, with its names in other systems."""
 
     system: str
     "HPO's URI where the concept has an HPO id, else this project's own code system."

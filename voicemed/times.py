@@ -33,7 +33,9 @@ _VAGUE = {"few": (2.0, 7.0), "several": (2.0, 9.0)}
 """How many at least and at most, of words that give a date only where it is coarse anyway."""
 _ONE = frozenset({"a", "an", "per", "the"})
 _PAIR = frozenset({"couple", "pair"})
-_GLUE = frozenset({"of", "or", "to", "and", "maybe", "good", "last", "past", "about", "even", "more"})
+_GLUE = frozenset(
+    {"of", "or", "to", "and", "maybe", "good", "last", "past", "about", "even", "more"}
+)
 _DAYS = {name.lower(): at for at, name in enumerate(calendar.day_name)}
 _MONTHS = {name.lower(): at for at, name in enumerate(calendar.month_name) if name}
 _ORDINALS = {
@@ -67,23 +69,21 @@ class _Amount:
 def duration(text: str) -> str:
     """The first length of time in a text as an ISO 8601 duration; empty where none is exact enough.
 
-    'three days' is P3D, 'a couple of weeks' P2W, 'half an hour' PT30M, 'two and a half weeks' P2.5W,
-    'three or four days' P3D (the lower); 'a few days' and 'ages' are none.
+    'three days' is P3D, 'half an hour' PT30M, 'two and a half weeks' P2.5W, 'three or four days'
+    P3D (the lower); 'a few days' and 'ages' are none.
     """
     said = _words(text)
     for amount in _amounts(said):
         if not amount.vague:
             return _iso(amount.least, amount.unit)
-    whole = [token.text for token in said]
-    if any(pair in zip(whole, whole[1:]) for pair in (("all", "day"), ("whole", "day"))):
-        return "P1D"
-    return ""
+    texts = " ".join(token.text for token in said)
+    return "P1D" if re.search(r"\b(all|whole) day\b", texts) else ""
 
 
 def date_of(text: str, visit: date) -> str:
     """The day, month or year that a text names, seen from the day of the visit; else empty.
 
-    'three days ago' and 'last night' give a day, 'in March' and 'two months ago' a month ('2026-03'),
+    'three days ago' and 'last night' give a day, 'in March' and 'two months ago' a month,
     'last year' and 'since 2019' a year. A length of time counts as that long before the visit. A
     bare weekday or month is the last one before the visit; 'last Friday' is none where it could
     also be the Friday of this week.
@@ -229,7 +229,13 @@ def _calendar(said: Sequence[Token], visit: date) -> Iterator[tuple[date, date]]
             feast = date(visit.year, month, day)
             feast = feast if feast <= visit else feast.replace(year=visit.year - 1)
             yield feast, feast
-        elif re.fullmatch(r"(19|20)\d\d", text) and before in ("in", "since", "of", "from", "around"):
+        elif re.fullmatch(r"(19|20)\d\d", text) and before in (
+            "in",
+            "since",
+            "of",
+            "from",
+            "around",
+        ):
             yield date(int(text), 1, 1), date(int(text), 12, 31)
 
 
@@ -264,17 +270,20 @@ def _in_month(texts: Sequence[str], visit: date) -> Iterator[tuple[date, date]]:
     at = next(at for at, text in enumerate(texts) if text in _MONTHS)
     month = _MONTHS[texts[at]]
     near = [*texts[max(at - 3, 0) : at], *texts[at + 1 : at + 4]]
-    lone = len(texts) == 1 or any(map(_day, near)) or {*texts[max(at - 1, 0) : at]} & _BEFORE_A_MONTH
-    if texts[at] in ("may", "march") and not lone:
-        return
     year = next((int(text) for text in near if re.fullmatch(r"(19|20)\d\d", text)), 0)
+    if any(text.rstrip("s") in _UNITS for text in near):
+        near = []  # 'in March 3 years ago'
+    introduced = {*texts[max(at - 1, 0) : at]} & _BEFORE_A_MONTH
+    named = len(texts) == 1 or year or any(map(_day, near)) or introduced
+    if texts[at] in ("may", "march") and not named:
+        return
     if not year:
         before = month > visit.month or (month == visit.month and texts[at - 1 : at] == ["last"])
         year = visit.year - before
     day = next(filter(None, map(_day, near)), 0)
     if day:
         exact = date(year, month, day)
-        if exact > visit and str(year) not in near:
+        if exact > visit and str(year) not in texts:
             exact = date(year - 1, month, day)
         yield exact, exact
     else:
