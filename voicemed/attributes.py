@@ -455,7 +455,7 @@ class AttributeReader:
             return
         while first <= last and texts[first] in self._trim["lead"]:
             first += 1
-        while last >= first and texts[last] in self._trim["tail"]:
+        while last >= first and label.name != "onset" and texts[last] in self._trim["tail"]:
             if texts[last] == "it" and texts[last - 1] in self._trim["occasion"]:
                 break  # 'when I press on it'
             last -= 1
@@ -524,6 +524,8 @@ class AttributeReader:
         if found.name == "trend":  # 'if it gets worse', 'worse when', 'at the same time'
             other = self._trim["occasion"] | self._trim["after_trend"]
             return bool({*before} & self._trim["condition"] or after & other)
+        if found.name in _TIMES and " " not in found.value and found.value in _SINGULAR:
+            return True  # 'since Labor Day'
         if found.name in _TIMES:  # 'worse today', 'an hour after lunch'
             before_time = {*before[-3:]} & self._trim["before_time"]
             later = after & self._trim["after_time"] and not found.value.endswith(("ago", "back"))
@@ -615,6 +617,7 @@ class AttributeReader:
         return group
 
 
+_SINGULAR = frozenset({"day", "week", "month", "year", "hour", "minute", "decade"})
 _SEEM = frozenset({"seem", "seems", "seemed", "tend", "tends", "appears"})
 _ARTICLES = frozenset({"this", "my", "the", "your", "in", "on", "of", "at", "to", "his", "her"})
 _LISTING = frozenset({"and", "or", "a", "an", "some", "the", "with", "also", "this", "my"})

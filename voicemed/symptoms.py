@@ -392,6 +392,8 @@ class SymptomExtractor:
         """Give the attributes said to the symptoms beside them, or to the one talked about."""
         sentence, reader = heard.sentence, self._attributes
         self._accept_offer(heard)
+        if sentence.asked and {"you", "your"} & {token.text for token in sentence.tokens}:
+            return  # a question, whoever asks it
         if reader.earlier(sentence.tokens):
             self._on_topic, self._earlier = False, True
             return
@@ -574,7 +576,7 @@ class SymptomExtractor:
             history = self._history(question.concept, question.experiencer)
             history.evidence.append(said)
             if status is Status.PRESENT and question.experiencer is Experiencer.PATIENT:
-                self._topic, self._affirmed = history, True
+                self._topic, self._affirmed = history, len(self._open) == 1
         self._answered, self._open = self._open, []
         self._hummed = reply is Reply.YES and len(tokens) == 1
 
