@@ -263,7 +263,7 @@ def test_first_value_stays_but_the_latest_trend_and_the_patients_word_count() ->
 
 WORDS = st.sampled_from(
     "it helps worse when i lie down better pain my left arm goes for three days ago since 7/10 "
-    "1.5 and but no not makes out of ten a bit really , . ? seven or eight chest cough in the if".split()
+    "1.5 and but no not makes out of ten a bit really , . ? seven or eight chest cough if".split()
 )
 
 

@@ -37,6 +37,7 @@ VISIT = date(2026, 3, 10)
         ("years", ""),
         ("last week", ""),
         ("five thousand years", ""),
+        ("half 0 sec", ""),
         ("", ""),
     ],
 )

@@ -165,7 +165,11 @@ def _amount(
         most, last = 2.0, at + 2  # 'a day or two'
     times = _TIMES.get(said[at].stem, 1.0)
     least, most = least * times, most * times
-    return _Amount(least, most, unit, vague, start, last) if 0 < most <= _MOST[unit] else None
+    return (
+        _Amount(least, most, unit, vague, start, last)
+        if 0 < least and most <= _MOST[unit]
+        else None
+    )
 
 
 def _ago(said: Sequence[Token], visit: date) -> Iterator[tuple[date, date]]:
