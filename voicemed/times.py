@@ -167,7 +167,7 @@ def _amount(
     least, most = least * times, most * times
     return (
         _Amount(least, most, unit, vague, start, last)
-        if 0 < least and most <= _MOST[unit]
+        if least > 0 and most <= _MOST[unit]
         else None
     )
 
