@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import re
 import tomllib
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -21,6 +23,8 @@ from voicemed.lexicon import (
     tokenize,
 )
 
+DATA = Path(__file__).parents[2] / "shared" / "data"
+
 
 def named(text: str) -> set[str]:
     """Names of the symptoms that a sentence mentions."""
@@ -36,6 +40,24 @@ def test_concepts_carry_hpo_ids_or_our_own() -> None:
     )
     assert len(concepts) == 239
     assert len({(one.system, one.code) for one in concepts.values()}) == 239
+
+
+def test_concepts_carry_icd10_codes_and_chinese_names() -> None:
+    concepts = load_lexicon().concepts
+    assert (concepts["fever"].icd10, concepts["fever"].display_zh) == ("R50.9", "发热")
+    assert concepts["panic attack"].icd10 == ""  # F41.0 is a diagnosis
+    for concept in concepts.values():
+        assert re.fullmatch(r"([A-Z]\d[0-9A-Z](\.[0-9A-Z]{1,4})?)?", concept.icd10), concept
+        assert re.search(r"[\u4e00-\u9fff]", concept.display_zh), concept
+
+
+@pytest.mark.shared_data
+def test_icd10_codes_exist_and_are_billable() -> None:
+    rows = (DATA / "lexicons" / "icd10cm" / "codes.tsv").read_text(encoding="utf-8")
+    codes = [row.split("\t")[0] for row in rows.splitlines()]
+    used = {one.icd10 for one in load_lexicon().concepts.values()} - {""}
+    assert used <= set(codes)
+    assert not [code for code in codes for one in used if code != one and code.startswith(one)]
 
 
 def test_every_concept_can_be_said_by_its_name_or_a_phrase() -> None:

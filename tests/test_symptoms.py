@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -35,9 +36,9 @@ def turns(*lines: str) -> list[Turn]:
     ]
 
 
-def extract(consultation: Iterable[Turn]) -> tuple[Finding, ...]:
+def extract(consultation: Iterable[Turn], visit: date | None = None) -> tuple[Finding, ...]:
     """What the rules find, before the classifier judges it."""
-    extractor = create_symptom_extractor()
+    extractor = create_symptom_extractor(visit)
     findings: tuple[Finding, ...] = ()
     for turn in consultation:
         findings = extractor.update(turn)
@@ -474,3 +475,111 @@ def test_a_past_episode_beside_the_current_one_has_its_own_history() -> None:
     histories = {str(one.assertion.status): one.history for one in found}
     assert [change.turn for change in histories["present"]] == [1]
     assert [(change.status, change.turn) for change in histories["past"]] == [("past", 2)]
+
+
+def attributes(name: str, *lines: str, visit: date | None = None) -> dict[str, str]:
+    """The attributes of one finding of a consultation."""
+    found = extract(turns(*lines), visit)
+    return dict(next(one for one in found if one.concept.display == name).attributes)
+
+
+def test_each_attribute_is_read_from_its_answer() -> None:
+    assert attributes(
+        "chest pain",
+        "P: I've been having this chest pain.",
+        "D: When did it start?",
+        "P: About three days ago.",
+        "D: Where exactly is it?",
+        "P: Right in the middle of my chest.",
+        "D: And does it go anywhere else?",
+        "P: Down my left arm.",
+        "D: Can you describe the pain?",
+        "P: It's like a tight squeezing feeling.",
+        "D: On a scale of one to ten, how bad is it?",
+        "P: About a seven.",
+        "D: Does anything make it worse?",
+        "P: Walking up stairs.",
+        "D: And does anything make it better?",
+        "P: Leaning forward helps.",
+        "D: Is it there all the time?",
+        "P: No, it comes and goes. Each time it lasts about ten minutes.",
+        "D: Is it getting better or worse?",
+        "P: Worse.",
+        visit=date(2026, 3, 10),
+    ) == {
+        "onset": "about three days ago",
+        "onset_date": "2026-03-07",
+        "duration": "about ten minutes",
+        "duration_iso": "PT10M",
+        "frequency": "comes and goes",
+        "severity": "7/10",
+        "severity_score": "7",
+        "character": "tight, squeezing",
+        "location": "middle of my chest",
+        "radiation": "down my left arm",
+        "aggravating": "walking up stairs",
+        "relieving": "leaning forward",
+        "trend": "worse",
+    }
+
+
+def test_attributes_without_punctuation() -> None:
+    assert attributes(
+        "headache",
+        "P: I've had a headache since Monday and I've been sick twice",
+        "D: Which side is the headache",
+        "P: The right side",
+        "D: Does it go anywhere",
+        "P: No it doesn't go anywhere",
+        "D: Anything make it worse",
+        "P: No nothing makes it worse",
+        "D: Anything make it better",
+        "P: Paracetamol takes the edge off",
+    ) == {"onset": "monday", "side": "right", "relieving": "paracetamol"}
+
+
+def test_numbers_of_several_words_are_one() -> None:
+    lines = ("P: I get headaches.", "D: How long do they last?")
+    said = "P: Usually, it's about one and a half to two and a half hours every day."
+    assert "two and a half hours" in attributes("headache", *lines, said)["duration"]
+
+
+def test_yes_takes_over_what_the_doctor_offers() -> None:
+    complaint = "P: I have tummy pain."
+    asked = ("D: Is it worse when you eat?", "D: Does it radiate to your back?")
+    yes = attributes("abdominal pain", complaint, asked[0], "P: Yes.", asked[1], "P: Yes it does.")
+    assert yes == {"aggravating": "when you eat", "radiation": "to your back"}
+    assert attributes("abdominal pain", complaint, asked[0], "P: No.", asked[1], "P: No.") == {}
+    either = ("D: Is it sharp or dull?", "P: Yes.")
+    assert attributes("abdominal pain", complaint, *either) == {}
+
+
+def test_answer_to_a_question_after_the_symptom_describes_it() -> None:
+    asked = "D: Any shortness of breath?"
+    assert attributes("shortness of breath", asked, "P: A little bit, when I climb stairs.") == {
+        "severity": "a little bit",
+        "aggravating": "when I climb stairs",
+    }
+
+
+def test_times_of_other_things_are_no_attributes() -> None:
+    assert (
+        attributes(
+            "headache",
+            "P: I have a headache.",
+            "D: Do you smoke?",
+            "P: Yes, for twenty years.",
+            "D: Do you take anything?",
+            "P: I've been taking ramipril for three months.",
+            "D: Do you normally get headaches?",
+            "P: I had a similar one a few weeks ago.",
+            "D: How long did it last?",
+            "P: A couple of days.",
+        )
+        == {}
+    )
+
+
+def test_worse_when_coughing_belongs_to_the_pain() -> None:
+    lines = ("P: I have chest pain.", "D: What makes it worse?", "P: It's worse when I cough.")
+    assert attributes("chest pain", *lines) == {"aggravating": "when I cough"}

@@ -61,6 +61,8 @@ def test_findings_are_written_beside_the_text(dialogue: Path, tmp_path: Path) ->
         "system": "http://purl.obolibrary.org/obo/hp.owl",
         "code": "HP:0001945",
         "display": "fever",
+        "icd10": "R50.9",
+        "display_zh": "发热",
         "evidence": [4],
         "history": [{"status": "absent", "turn": 2}, {"status": "present", "turn": 4}],
         "confidence": fever["confidence"],

@@ -80,7 +80,7 @@ def visit() -> Transcript:
         Turn(2, "patient", tuple(said("No. I've had a headache since Monday.", start=62.0))),
         Turn(3, "doctor", tuple(said("Assistant, repeat that.", start=70.0)), to_assistant=True),
     ]
-    fever = Concept("http://purl.obolibrary.org/obo/hp.owl", "HP:0001945", "fever")
+    fever = Concept("http://purl.obolibrary.org/obo/hp.owl", "HP:0001945", "fever", "R50.9", "发热")
     headache = Concept("http://purl.obolibrary.org/obo/hp.owl", "HP:0002315", "headache")
     findings = (
         Finding(
@@ -293,6 +293,8 @@ def test_findings_are_rows_that_can_be_scored(visit: Transcript) -> None:
         "system": "http://purl.obolibrary.org/obo/hp.owl",
         "code": "HP:0001945",
         "display": "fever",
+        "icd10": "R50.9",
+        "display_zh": "发热",
         "history": [{"status": "absent", "turn": 2}],
         "evidence": [1, 2],
         "evidence_times": [[0.3, 0.6], [62.0, 62.3]],
@@ -427,6 +429,16 @@ def test_every_key_is_documented(visit: Transcript) -> None:
     assert set(keys(json.loads(to_json(visit)))) <= documented
     assert set(json.loads(to_findings_jsonl(visit).splitlines()[0])) <= documented
     assert f"`{SCHEMA}`" in FORMAT.read_text("utf-8")
+
+
+def test_icd10_and_chinese_name_are_read_back(visit: Transcript) -> None:
+    data = json.loads(to_json(visit))
+    read = from_json(json.dumps(data), "visit.json").findings[0].concept
+    assert (read.icd10, read.display_zh) == ("R50.9", "发热")
+    for key in ("icd10", "display_zh"):  # as in files written before these keys were
+        del data["findings"][0][key]
+    older = from_json(json.dumps(data), "visit.json").findings[0].concept
+    assert (older, older.icd10, older.display_zh) == (read, "", "")
 
 
 def test_unknown_keys_are_ignored(visit: Transcript) -> None:

@@ -382,8 +382,8 @@ class Rules:
             best = max(here, key=lambda match: (match.weight, match.label == "unsure"))
             if reply is not None and best.label not in ("yes", "no"):
                 return reply
-            if reply is Reply.YES and tokens[start].text.startswith("it"):
-                return reply  # 'Yes, it's not severe, but ...'
+            if reply is not None and tokens[start].text.startswith("it"):
+                return reply  # 'Yes, it's not severe, but ...', 'No, it comes and goes'
             reply, start = Reply(best.label), best.tokens[-1] + 1
             if reply is Reply.YES and best.weight == 1 and tokens[-1].text == "no":
                 return Reply.NO

@@ -7,6 +7,7 @@ each language; which one hears a consultation is given, or shows in what is said
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import date
 from pathlib import Path
 
 from voicemed.chinese import Scripts
@@ -42,13 +43,13 @@ class DetectingExtractor:
     are those of an extractor that had known the language from the first.
     """
 
-    def __init__(self, heads: str = "") -> None:
-        """heads: see `create_extractor`."""
+    def __init__(self, heads: str = "", visit: date | None = None) -> None:
+        """heads, visit: see `create_extractor`."""
         self._turns: list[Turn] = []
         self._scripts = Scripts()
         self._chinese = False
-        self._heads = heads
-        self._extractor = _create(heads, chinese=False)
+        self._heads, self._visit = heads, visit
+        self._extractor = _create(heads, visit, chinese=False)
 
     def update(self, turn: Turn) -> tuple[Finding, ...]:
         """Take the next turn and return all findings so far, in order of first mention."""
@@ -58,33 +59,38 @@ class DetectingExtractor:
         if self._scripts.chinese is self._chinese:
             return self._extractor.update(turn)
         self._chinese = self._scripts.chinese
-        self._extractor = _create(self._heads, chinese=self._chinese)
+        self._extractor = _create(self._heads, self._visit, chinese=self._chinese)
         return _heard(self._extractor, self._turns)
 
 
-def create_extractor(language: str = "auto", heads: str = "") -> Extractor:
+def create_extractor(
+    language: str = "auto", heads: str = "", visit: date | None = None
+) -> Extractor:
     """A new extractor for one encounter; what it needs loads once.
 
     language: ISO 639 code of what is spoken, or auto to tell it by the script of what is said.
     heads: file of a trained classifier (classifier.py); empty for the shipped one.
+    visit: the day of the consultation; without it, onsets ("three days ago") get no date.
 
     Raises ModelMissing or ModelDamaged for the sentence encoder or the heads.
     """
     if language == "auto":
-        return DetectingExtractor(heads)
-    return _create(heads, chinese=language in _CHINESE)
+        return DetectingExtractor(heads, visit)
+    return _create(heads, visit, chinese=language in _CHINESE)
 
 
-def extract(turns: Iterable[Turn], language: str = "auto", heads: str = "") -> tuple[Finding, ...]:
+def extract(
+    turns: Iterable[Turn], language: str = "auto", heads: str = "", visit: date | None = None
+) -> tuple[Finding, ...]:
     """Findings of a whole consultation: by construction what the live loop would have shown."""
-    return _heard(create_extractor(language, heads), turns)
+    return _heard(create_extractor(language, heads, visit), turns)
 
 
-def _create(heads: str, *, chinese: bool) -> Extractor:
+def _create(heads: str, visit: date | None, *, chinese: bool) -> Extractor:
     if chinese:
         return ConsultationExtractor([create_chinese_symptom_extractor()])
     classifier = load_heads(Path(heads).expanduser()) if heads else shipped_heads()
-    symptoms = ClassifyingExtractor(create_symptom_extractor(), classifier, load_encoder())
+    symptoms = ClassifyingExtractor(create_symptom_extractor(visit), classifier, load_encoder())
     return ConsultationExtractor([symptoms, create_medications(), create_measurements()])
 
 

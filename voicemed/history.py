@@ -12,6 +12,7 @@ from enum import IntEnum
 from types import MappingProxyType
 
 from voicemed.assertion import Assertion, Experiencer, Status
+from voicemed.attributes import Description
 from voicemed.findings import Finding, StatusChange
 from voicemed.lexicon import Concept
 from voicemed.transcript import Span
@@ -73,7 +74,10 @@ class History:
     evidence: list[Evidence] = field(default_factory=list)
     unanswered: list[Evidence] = field(default_factory=list)
     "Questions to which no reply was understood; their status says nothing."
+    description: Description = field(default_factory=lambda: Description(None))
+    "What was said about it, as the English reader of attributes tells it."
     attributes: dict[str, str] = field(default_factory=dict)
+    "The same in other languages."
 
     @property
     def recapped_only(self) -> bool:
@@ -113,10 +117,13 @@ class History:
             self.concept,
             Assertion(status, self.experiencer),
             spans[:_MAX_EVIDENCE],
-            dict(self.attributes) if status is Status.PRESENT else {},
+            self._described() if status is Status.PRESENT else {},
             round(max(one.confidence for one in supporting), 3),
             history=(first,) if status is Status.PAST else self._changes(),
         )
+
+    def _described(self) -> dict[str, str]:
+        return self.attributes | self.description.values()
 
     def _changes(self) -> tuple[StatusChange, ...]:
         """Each status that it has had so far, with the turn that brought it; not a past one."""

@@ -14,7 +14,7 @@ import re
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -50,13 +50,17 @@ Label = TypeVar("Label")
 
 @dataclass(frozen=True, slots=True)
 class Concept:
-    """A symptom of the inventory, as a FHIR Coding."""
+    """A symptom of the inventory, as a FHIR Coding, with its names in other systems."""
 
     system: str
     "HPO's URI where the concept has an HPO id, else this project's own code system."
     code: str
     display: str
     "The `name` of the inventory (voicemed/data/concepts.tsv)."
+    icd10: str = field(default="", compare=False)
+    "ICD-10-CM (April 2026), of chapter R where one fits; empty where none does."
+    display_zh: str = field(default="", compare=False)
+    "The name in Chinese; empty if unknown."
 
 
 @dataclass(frozen=True, slots=True)
@@ -418,6 +422,8 @@ def _load_concepts() -> Mapping[str, Concept]:
             HPO if row["hpo"] else OWN_CODES,
             row["hpo"] or row["name"].replace(" ", "-"),
             row["name"],
+            row["icd10"],
+            row["zh"],
         )
         for row in rows
     }

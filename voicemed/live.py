@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import date
 from itertools import accumulate, islice
 from pathlib import Path
 from types import FrameType
@@ -568,6 +569,7 @@ def build(
         )
     else:
         source = FileSource(Path(input), pace="fast" if pace == "fast" else "realtime")
+    visit = date.today() if input == "mic" else None  # nobody knows when a recording was made
     return LiveLoop(
         source,
         sink,
@@ -575,7 +577,9 @@ def build(
         recognizer=lambda: create_recognizer(settings.recognition),
         extractor=None
         if dictation
-        else lambda: create_extractor(settings.recognition.language, settings.extraction.heads),
+        else lambda: create_extractor(
+            settings.recognition.language, settings.extraction.heads, visit
+        ),
         synthesizer=None if dictation else lambda: create_synthesizer(settings.speech),
         settings=settings,
         interactive=input == "mic" or pace != "fast",

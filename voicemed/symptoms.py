@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from types import MappingProxyType
 
 from voicemed.assertion import (
@@ -26,7 +27,7 @@ from voicemed.assertion import (
     load_rules,
     split,
 )
-from voicemed.attributes import AttributeReader, load_attributes
+from voicemed.attributes import Attribute, AttributeReader, Description, load_attributes
 from voicemed.classifier import Candidate, Piece
 from voicemed.discourse import Persons, Roles, Stance, Stances
 from voicemed.findings import Finding
@@ -54,9 +55,12 @@ _LISTED = 3
 """Symptoms in one statement of the doctor's, most of them known, that make it a recap."""
 
 
-def create_symptom_extractor() -> SymptomExtractor:
-    """A new extractor for one encounter; the lexicon and the rules load once, in about 0.2 s."""
-    return SymptomExtractor(load_lexicon(), load_rules(), load_attributes())
+def create_symptom_extractor(visit: date | None = None) -> SymptomExtractor:
+    """A new extractor for one encounter; the lexicon and the rules load once, in about 0.2 s.
+
+    visit: the day of the consultation, from which the dates of onsets are counted.
+    """
+    return SymptomExtractor(load_lexicon(), load_rules(), load_attributes(), visit)
 
 
 _UNKNOWN_SPEAKER = 0.9
@@ -107,10 +111,17 @@ class _Heard:
 class SymptomExtractor:
     """Findings by lexicon and rules, across turns. Not safe for use from several threads."""
 
-    def __init__(self, lexicon: Lexicon, rules: Rules, attributes: AttributeReader) -> None:
+    def __init__(
+        self,
+        lexicon: Lexicon,
+        rules: Rules,
+        attributes: AttributeReader,
+        visit: date | None = None,
+    ) -> None:
         self._lexicon = lexicon
         self._rules = rules
         self._attributes = attributes
+        self._visit = visit
         self._histories: dict[tuple[Concept, Experiencer], History] = {}
         self._open: list[_Question] = []
         self._heard_since_open = 0
@@ -121,8 +132,11 @@ class SymptomExtractor:
         self._recapped: list[_Question] = []
         self._weakly = False
         self._topic: History | None = None
-        self._topic_turn = 0
-        self._asked_attribute = ""
+        self._on_topic = self._earlier = self._affirmed = False
+        self._asked: frozenset[str] = frozenset()
+        self._asked_turn = 0
+        self._offered: list[Attribute] = []
+        self._offered_with: Sentence | None = None
         self._roles, self._persons, self._stances = Roles(), Persons(), Stances()
         self._reaction = self._seasonal = False
         self._past_turn = 0
@@ -197,6 +211,7 @@ class SymptomExtractor:
             self._answer(Reply.NO, heard, Strength.WEAK)
             return
         self._stances.hear(sentence, heard.turn)
+        self._ask_attributes(heard)
         if sentence.act is Act.STATEMENT or self._tells(heard):
             self._recap(heard)
             return
@@ -209,7 +224,6 @@ class SymptomExtractor:
         if self._heard_since_open and (sentence.mentions or self._heard_since_open >= 2):
             self._give_up(self._open)
             self._open = []
-        self._asked_attribute = self._attributes.asked(sentence.tokens)
         if sentence.act is Act.OPEN:
             self._presuppose(heard)
         elif sentence.mentions:
@@ -305,6 +319,11 @@ class SymptomExtractor:
                 if self._mirrors(sentence):
                     self._open.append(self._recapped[-1])
                     self._heard_since_open = 0
+        if any(map(sentence.reports, sentence.mentions)):
+            words = [word.text for word in heard.turn.words]
+            for found in self._attributes.read(sentence.tokens, (), words, sentence.mentions):
+                owners = self._attributes.owners(found, sentence.tokens, sentence.mentions)
+                self._give(heard, found, owners or (), weak=True)
 
     def _lists_known(self, sentence: Sentence) -> bool:
         """Whether it goes through several symptoms, most of them as the patient told them."""
@@ -355,7 +374,8 @@ class SymptomExtractor:
         self._seasonal |= sentence.has("seasonal")
         self._reaction |= sentence.has("reaction") and not self._seasonal
         self._grant(heard)
-        questions = list(self._open)
+        questions, topic = list(self._open), self._topic
+        self._affirmed = False
         stated = self._tell(heard)
         if questions:
             self._reply(heard, questions, stated)
@@ -367,7 +387,10 @@ class SymptomExtractor:
             ]
         elif self._answered and not stated:
             self._correct(heard)
-        self._describe(heard)
+        if not stated:
+            self._on_topic |= self._affirmed
+            topic = self._topic
+        self._describe(heard, topic)
 
     def _grant(self, heard: _Heard) -> None:
         """Who tells how long they have had the cough has a cough."""
@@ -445,26 +468,114 @@ class SymptomExtractor:
                 found.setdefault(question.concept, mention)
         return [one for one in found.values() if one.concept not in _concepts(sentence)]
 
-    def _describe(self, heard: _Heard) -> None:
-        """Give the attributes said to the nearest symptom, or to the one that the talk is about."""
-        tokens = heard.sentence.tokens
-        told = [
-            (mention, history)
-            for mention in heard.sentence.mentions
-            if (history := self._histories.get((self._resolve(mention), Experiencer.PATIENT)))
-            and history.status is Status.PRESENT
-        ]
-        follows = self._asked_attribute != "" or self._topic_turn == heard.turn.id
-        for found in self._attributes.read(tokens, self._asked_attribute):
-            if told:
-                nearest = min(told, key=lambda one: found.distance(one[0].first, one[0].last))[1]
-            elif self._topic is not None and follows:
-                nearest = self._topic
-            else:
+    def _describe(self, heard: _Heard, topic: History | None) -> None:
+        """Give the attributes said to the symptoms beside them, or to the one talked about."""
+        sentence, reader = heard.sentence, self._attributes
+        self._accept_offer(heard)
+        if sentence.asked and {"you", "your"} & {token.text for token in sentence.tokens}:
+            return  # a question, whoever asks it
+        if reader.earlier(sentence.tokens):
+            self._on_topic, self._earlier = False, True
+            return
+        words = [word.text for word in heard.turn.words]
+        said = reader.read(sentence.tokens, self._asked, words, sentence.mentions)
+        mentions = reader.free(sentence.mentions, said)
+        for found in said:
+            owners = reader.owners(found, sentence.tokens, mentions)
+            if owners is not None:
+                self._give(heard, found, owners)
                 continue
-            nearest.attributes.setdefault(found.name, found.value)
-        if told:
-            self._topic_turn = heard.turn.id
+            if not self._on_topic or not reader.follows(
+                found, sentence.tokens, self._asked, answers=self._affirmed
+            ):
+                continue
+            for history in self._topics(found, topic):
+                if reader.suits(found, history.concept.display):
+                    history.description.add(found)
+        if len(sentence.tokens) > 2:  # what makes it better is said at once or not at all
+            self._asked -= {"aggravating", "relieving"}
+        if any(self._told_present(heard, one) for one in sentence.mentions):
+            self._on_topic, self._earlier = True, False
+
+    def _topics(self, found: Attribute, topic: History | None) -> list[History]:
+        """The present symptom that an attribute without a name beside it is of; empty if none.
+
+        The answer to 'when did it all start?' is of the complaint that came first.
+        """
+        first = "all" in self._asked and found.name in ("onset", "duration")
+        present = [
+            history
+            for history in (self._histories.values() if first else filter(None, [topic]))
+            if history.status is Status.PRESENT and history.experiencer is Experiencer.PATIENT
+        ]
+        return present[:1]
+
+    def _give(
+        self, heard: _Heard, found: Attribute, owners: Sequence[Mention], *, weak: bool = False
+    ) -> None:
+        """Give an attribute to those of the mentions that the sentence says are present."""
+        for mention in owners:
+            history = self._told_present(heard, mention)
+            if history is not None:
+                history.description.add(found, weak=weak)
+
+    def _told_present(self, heard: _Heard, mention: Mention) -> History | None:
+        """The history of a mention that the sentence says the patient has; None if it does not."""
+        if mention.kind is not Kind.SYMPTOM:
+            return None
+        history = self._histories.get((self._resolve(mention), Experiencer.PATIENT))
+        said = heard.sentence.assertion(mention)
+        person = self._persons.experiencer(heard.sentence, mention)
+        if person is not Experiencer.PATIENT or said.status is not Status.PRESENT:
+            return None
+        return history if history and history.status is Status.PRESENT else None
+
+    def _ask_attributes(self, heard: _Heard) -> None:
+        """Remember what a doctor's sentence asks after, and what a 'yes' to it would say."""
+        sentence, reader = heard.sentence, self._attributes
+        asked = reader.asked(sentence.tokens)
+        if not sentence.asked and not asked - {"aggravating", "relieving"}:
+            return
+        if self._asked_turn != heard.turn.id:
+            self._asked, self._offered = frozenset(), []
+        self._asked_turn = heard.turn.id
+        named = [self._resolve(one) for one in sentence.mentions if one.kind is Kind.SYMPTOM]
+        known = self._topic is not None and self._topic.concept in named
+        if named and asked and not known:
+            history = self._histories.get((named[0], Experiencer.PATIENT))
+            known = history is not None and history.status is Status.PRESENT
+            self._topic = history if known else self._topic
+        self._earlier &= not known
+        words = [word.text for word in heard.turn.words]
+        offered = reader.read(sentence.tokens, (), words, sentence.mentions)
+        alone = len({one.name for one in offered}) == len(offered) and sentence.asked
+        plain = alone and not reader.asks_elsewhere(sentence.tokens) and "severity" not in asked
+        self._offered = offered if plain and sentence.act is not Act.OPEN else []
+        follows = bool(asked or (self._offered and self._on_topic))
+        self._asked |= asked
+        self._on_topic = known or (follows and not named and not self._earlier)
+        if not self._on_topic:
+            self._asked = frozenset()
+        self._offered_with = sentence
+
+    def _accept_offer(self, heard: _Heard) -> None:
+        """A 'yes' to 'is it worse when you lie down?' says that it is."""
+        offered, question = self._offered, self._offered_with
+        self._offered = []
+        if heard.sentence.reply is not Reply.YES or question is None:
+            return
+        for found in offered:
+            owners = self._attributes.owners(found, question.tokens, question.mentions)
+            follows = owners is None and self._on_topic and not found.beside
+            histories = [self._topic] if follows else []
+            for mention in owners or ():
+                key = self._resolve(mention), Experiencer.PATIENT
+                histories.append(self._histories.get(key))
+            for history in histories:
+                if history is None or history.status is not Status.PRESENT:
+                    continue
+                if self._attributes.suits(found, history.concept.display):
+                    history.description.add(found)
 
     def _told_status(
         self, heard: _Heard, mention: Mention, history: History | None
@@ -582,7 +693,7 @@ class SymptomExtractor:
             history = self._history(question.concept, question.experiencer)
             history.evidence.append(said)
             if status is Status.PRESENT and question.experiencer is Experiencer.PATIENT:
-                self._topic = history
+                self._topic, self._affirmed = history, len(self._open) == 1
 
     def _correct(self, heard: _Heard) -> None:
         """'No. Well, actually, a bit.' takes the last answer back."""
@@ -643,7 +754,8 @@ class SymptomExtractor:
         return candidates[-1] if candidates else mention.concept
 
     def _history(self, concept: Concept, person: Experiencer) -> History:
-        return self._histories.setdefault((concept, person), History(concept, person))
+        new = History(concept, person, description=Description(self._visit))
+        return self._histories.setdefault((concept, person), new)
 
     def _note(
         self,

@@ -441,6 +441,8 @@ def finding_row(finding: Finding) -> dict[str, Any]:
         "system": concept.system,
         "code": concept.code,
         "display": concept.display,
+        "icd10": concept.icd10,
+        "display_zh": concept.display_zh,
         "evidence": sorted({span.turn for span in finding.evidence}),
         "history": [
             {"status": str(change.status), "turn": change.turn} for change in finding.history
@@ -530,6 +532,8 @@ def _finding_from_json(data: _Json, lengths: Mapping[int, int]) -> Finding:
             data["system"].text(),
             data["code"].text(),
             data["symptom" if kind is FindingKind.SYMPTOM else "display"].text(),
+            data.get("icd10").text(),
+            data.get("display_zh").text(),
         ),
         Assertion(data["status"].member(Status), data["experiencer"].member(Experiencer)),
         tuple(spans),
@@ -562,6 +566,10 @@ class _Json:
         if key not in values:
             raise self.error(f"lacks {key!r}")
         return values[key]
+
+    def get(self, key: str) -> _Json:
+        """The value of a key that older files lack; an empty text where it is missing."""
+        return self.fields().get(key) or _Json("", self.file)
 
     def fields(self) -> dict[str, _Json]:
         self._check(isinstance(self.value, dict), "an object")
