@@ -14,16 +14,20 @@ each attribute precision and recall with the number of values in the prediction 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from symptoms import SCORED, SHARED, VARIANTS, as_row, load, read_turns
+from symptoms import SETS, SHARED
 
-from voicemed.extraction import extract
+from voicemed.annotations import read_annotations
+from voicemed.evaluate import observe
+from voicemed.extraction import create_extractor
 from voicemed.lexicon import tokenize
 from voicemed.quantities import numbers, plain
+from voicemed.train import VARIANTS
 
 NAMES = (
     "onset", "duration", "frequency", "severity", "character", "location", "side", "radiation",
@@ -70,22 +74,27 @@ def cells(found: list[Pair], name: str) -> str:
 
 def pairs(data: Path, text: str) -> Iterator[Pair]:
     """The attributes of the symptoms that gold and extractor agree on."""
-    for folder in (data / "primock57", data / "osce"):
-        for path in sorted((folder / "gold").glob("*.jsonl")):
-            said = list(read_turns(folder, path.stem, VARIANTS[text]))
-            ours = present(map(as_row, extract(said)))
-            for symptom, gold in present(load(path)).items():
-                for name in NAMES:
-                    values = gold.get(name, ""), ours.get(symptom, {}).get(name, "")
-                    if symptom in ours and any(values):
-                        yield (path.stem, symptom, name, *values)
+    for name in SETS:
+        for one in read_annotations([data / name]):
+            found = observe(VARIANTS[text](one), create_extractor()).found
+            stem = one.name.rpartition("/")[2]
+            for symptom, gold in annotated(data / name / "gold" / f"{stem}.jsonl").items():
+                if (symptom, "present") not in found:
+                    continue
+                ours = found[symptom, "present"].attributes
+                for attribute in NAMES:
+                    values = gold.get(attribute, ""), ours.get(attribute, "")
+                    if any(values):
+                        yield (stem, symptom, attribute, *values)
 
 
-def present(rows: Iterator[Mapping[str, object]] | list[dict[str, object]]) -> dict[str, dict]:
+def annotated(path: Path) -> dict[str, Mapping[str, str]]:
+    """The attributes of the patient's present symptoms."""
+    rows = map(json.loads, filter(str.strip, path.read_text(encoding="utf-8").splitlines()))
     return {
         row["symptom"]: row["attrs"]
         for row in rows
-        if (row["status"], row["experiencer"]) in SCORED and row["status"] == "present"
+        if (row["status"], row["experiencer"]) == ("present", "patient")
     }
 
 

@@ -1,163 +1,154 @@
-"""Scores the symptom extractor against the development gold, with and without what it leans on.
+"""Scores the symptom extractor on annotated consultations.
 
-    python benchmarks/symptoms.py [--data DIR] [--show NAME]
+    python benchmarks/symptoms.py [--data DIR] [--ablation | --show NAME] [MORE ...]
 
-Runs over the reference transcripts of PriMock57 and of the OSCE recordings, as they are and with
-the speaker labels, or the case and punctuation, taken away. Predictions go through the scorer of
-the data folder; traps are gold rows that are hypothetical, past or somebody else's, and count as
-sprung where the extractor reports the symptom as the patient's present or absent and the gold has
-no such row. Prints a Markdown table.
+Runs over the reference transcripts of PriMock57 and of the OSCE recordings (and further folders, as
+voicemed/annotations.py describes them), as they are and with the speaker labels, or the case and
+punctuation, taken away. Traps are annotated as hypothetical, past or somebody else's, and count as
+sprung where the extractor reports the symptom as the patient's present or absent. ECE is the
+expected calibration error of the confidence. Prints a Markdown table.
+
+--ablation adds what the extractor is made of step by step, on the texts as they are; a step's gain
+is the difference of the finding F1, with the interval of 95 % (paired bootstrap over
+consultations). --show prints the errors in the consultations whose name begins so.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import re
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
 
-from voicemed.extraction import extract
-from voicemed.findings import Finding
-from voicemed.transcript import Turn, Word, finding_row
+from _scores import COLUMNS, Run, Statements, heading, line, run
+
+from voicemed.annotations import Annotated, read_annotations
+from voicemed.assertion import Assertion, Sentence, Status, load_rules, split
+from voicemed.evaluate import Outcome, calibration_error, compare, observe
+from voicemed.extraction import create_extractor
+from voicemed.findings import Extractor, Finding
+from voicemed.lexicon import Kind, Mention, load_lexicon, tokenize
+from voicemed.symptoms import create_symptom_extractor
+from voicemed.train import VARIANTS
+from voicemed.transcript import Span, Turn
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
-Change = Callable[[str, str], tuple[str, str]]
-VARIANTS: dict[str, Change] = {
-    "as written": lambda speaker, text: (speaker, text),
-    "no speakers": lambda _, text: ("", text),
-    "upper case, no punctuation": lambda speaker, text: (
-        speaker,
-        re.sub(r"[^\w\s]", "", text).upper(),
-    ),
-    "neither": lambda _, text: ("", re.sub(r"[^\w\s]", "", text).upper()),
-}
-SCORED = {("present", "patient"), ("absent", "patient")}
+SETS = ("primock57", "osce")
+SHOWN = 4
+"Turns of the evidence that are printed for each error."
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("more", type=Path, nargs="*", help="further annotated consultations")
     parser.add_argument("--data", type=Path, default=SHARED / "data")
-    parser.add_argument("--show", default="", help="print the errors in this consultation")
-    args = parser.parse_args()
-    if args.show:
-        show(args.data, args.show)
+    choice = parser.add_mutually_exclusive_group()
+    choice.add_argument("--ablation", action="store_true", help="build the extractor up in steps")
+    choice.add_argument("--show", default="", help="print the errors in this consultation")
+    options = parser.parse_args()
+    folders = [*(options.data / name for name in SETS), *options.more]
+    if options.show:
+        show(read_annotations(folders), options.show)
         return
-    print(
-        "| set | text | finding F1 (P, R) | symptom | present | absent "
-        "| evidence | traps | ms/turn |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|")
-    for name in ("primock57", "osce"):
-        for label, change in VARIANTS.items():
-            print(row(args.data / name, label, change))
+    table = ablation if options.ablation else variants
+    for row in table({folder.name: read_annotations([folder]) for folder in folders}):
+        print(row)
 
 
-def row(folder: Path, label: str, change: Change) -> str:
-    with TemporaryDirectory() as predicted:
-        started, turns = time.perf_counter(), 0
-        for path in sorted((folder / "gold").glob("*.jsonl")):
-            consultation = list(read_turns(folder, path.stem, change))
-            turns += len(consultation)
-            rows = [json.dumps(as_row(finding)) for finding in extract(consultation)]
-            (Path(predicted) / path.name).write_text("\n".join(rows), encoding="utf-8")
-        spent = (time.perf_counter() - started) / turns
-        scores = score(folder / "gold", predicted)
-        sprung, traps = count_traps(folder / "gold", Path(predicted))
-    finding, symptom = scores["finding"], scores["symptom"]
-    return (
-        f"| {folder.name} | {label} | {finding['f1']:.3f} ({finding['precision']:.3f}, "
-        f"{finding['recall']:.3f}) | {symptom['f1']:.3f} | {scores['present']['f1']:.3f} | "
-        f"{scores['absent']['f1']:.3f} | {scores['evidence']['hit_rate'] or 0:.3f} | "
-        f"{sprung}/{traps} | {spent * 1e3:.2f} |"
-    )
+def variants(sets: Mapping[str, Sequence[Annotated]]) -> Iterator[str]:
+    """The rows of the table of all kinds of text."""
+    yield heading("set", "text", *COLUMNS, "ECE")
+    for name, consultations in sets.items():
+        for text, change in VARIANTS.items():
+            result = run([change(one) for one in consultations], create_extractor)
+            judged = [pair for one in result.outcomes for pair in one.judgements()]
+            yield line([name, text, *result.cells(), f"{calibration_error(judged):.3f}"])
 
 
-def read_turns(folder: Path, name: str, change: Change) -> Iterator[Turn]:
-    """The turns of a reference transcript, in either set's format."""
-    path = folder / "transcripts" / f"{name}.json"
-    if path.exists():
-        said = [
-            (row["id"], row["speaker"], row["text"])
-            for row in json.loads(path.read_text(encoding="utf-8"))
-        ]
-    else:
-        text = path.with_suffix(".txt").read_text(encoding="utf-8-sig")
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        said = [
-            (number, {"D": "doctor", "P": "patient"}.get(line[:1], ""), line[2:])
-            for number, line in enumerate(lines, 1)
-        ]
-    for number, speaker, text in said:
-        speaker, text = change(speaker, text)
-        words = tuple(Word(f" {word}", 0.0, 0.0, 1.0) for word in text.split())
-        yield Turn(number, speaker, words)
+# --- ablation ------------------------------------------------------------------------------------
 
 
-def as_row(finding: Finding) -> dict[str, Any]:
-    """As `voicemed extract` writes it: what is no symptom does not count."""
-    return finding_row(finding) | {"attrs": dict(finding.attributes)}
+class SentenceExtractor:
+    """An Extractor that sees one sentence at a time, whoever says it.
+
+    A symptom has the status of its last mention.
+    """
+
+    def __init__(self, assertion: Callable[[Sentence, Mention], Assertion | None]) -> None:
+        self._lexicon, self._rules = load_lexicon(), load_rules()
+        self._assertion = assertion
+        self._statements = Statements()
+
+    def update(self, turn: Turn) -> tuple[Finding, ...]:
+        """Take the next turn and return all findings so far, in order of first mention."""
+        for tokens in split(tokenize(word.text for word in turn.words), self._rules):
+            sentence = self._rules.read(tokens, self._lexicon.mentions(tokens))
+            for mention in sentence.mentions:
+                assertion = self._assertion(sentence, mention)
+                if assertion is not None:
+                    first, last = tokens[mention.first].word, tokens[mention.last].word
+                    self._statements.add(mention.concept, assertion, Span(turn.id, first, last))
+        return self._statements.findings()
 
 
-def score(gold: Path, predicted: str) -> Any:
-    tool = [sys.executable, str(SHARED / "tools" / "score_symptoms.py")]
-    done = subprocess.run(
-        [*tool, str(gold), predicted, "--json"], check=True, capture_output=True, text=True
-    )
-    return json.loads(done.stdout)
+def named(_: Sentence, mention: Mention) -> Assertion | None:
+    """Whatever is named is present."""
+    return Assertion(Status.PRESENT) if mention.kind is Kind.SYMPTOM else None
 
 
-def load(path: Path) -> list[dict[str, Any]]:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines if line.strip()]
+def asserted(sentence: Sentence, mention: Mention) -> Assertion | None:
+    """As the sentence says; that 'your sleep' is spoken of says nothing."""
+    return sentence.assertion(mention) if mention.kind is not Kind.TOPIC else None
 
 
-def count_traps(gold: Path, predicted: Path) -> tuple[int, int]:
-    sprung = traps = 0
-    for path in gold.glob("*.jsonl"):
-        rows = load(path)
-        scored = {row["symptom"] for row in rows if (row["status"], row["experiencer"]) in SCORED}
-        trap = {row["symptom"] for row in rows if is_trap(row)} - scored
-        said = {
-            row["symptom"]
-            for row in load(predicted / path.name)
-            if (row["status"], row["experiencer"]) in SCORED
-        }
-        traps += len(trap)
-        sprung += len(trap & said)
-    return sprung, traps
+STEPS: Mapping[str, Callable[[], Extractor]] = {
+    "lexicon only": lambda: SentenceExtractor(named),
+    "+ negation within the sentence": lambda: SentenceExtractor(asserted),
+    "+ rules across turns": create_symptom_extractor,
+}
+"""What the extractor is made of: each step with all those before it."""
 
 
-def is_trap(row: dict[str, Any]) -> bool:
-    return row["experiencer"] == "other" or row["status"] in ("hypothetical", "past")
+def ablation(sets: Mapping[str, Sequence[Annotated]]) -> Iterator[str]:
+    """The rows of the table of STEPS."""
+    yield heading("set", "extractor", *COLUMNS, "gain")
+    for name, consultations in sets.items():
+        before: Run | None = None
+        for step, create in STEPS.items():
+            result = run(consultations, create)
+            yield line([name, step, *result.cells(), gain(result, before) if before else "–"])
+            before = result
 
 
-def show(data: Path, name: str) -> None:
-    """The transcript's missed and wrong findings, each with the sentences they rest on."""
-    for folder in (data / "primock57", data / "osce"):
-        for path in sorted((folder / "gold").glob(f"{name}*.jsonl")):
-            turns = list(read_turns(folder, path.stem, VARIANTS["as written"]))
-            text = {turn.id: f"{turn.speaker[:1].upper()}: {turn.text}" for turn in turns}
-            gold = {
-                (r["symptom"], r["status"]): r for r in load(path) if r["experiencer"] == "patient"
-            }
-            ours = {
-                (r["symptom"], r["status"]): r
-                for r in map(as_row, extract(turns))
-                if (r["status"], r["experiencer"]) in SCORED
-            }
-            print(f"== {path.stem}")
-            for sign, rows, other in (("-", gold, ours), ("+", ours, gold)):
-                for key in rows.keys() - other.keys():
-                    if key[1] in ("present", "absent") and not key[0].startswith("other:"):
-                        print(sign, *key)
-                        for turn in rows[key]["evidence"][:4]:
-                            print("     ", turn, text.get(turn, "?")[:170])
+def gain(new: Run, old: Run) -> str:
+    """The difference of the finding F1 with its interval of 95 %."""
+    found = compare(new.outcomes, old.outcomes)
+    return f"{found.difference:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
+
+
+# --- errors --------------------------------------------------------------------------------------
+
+
+def show(consultations: Sequence[Annotated], name: str) -> None:
+    """The missed (-) and wrong (+) findings, each with the turns they rest on."""
+    for one in consultations:
+        if one.name.rpartition("/")[2].startswith(name):
+            print(f"== {one.name}")
+            outcome = observe(one, create_extractor())
+            for pair in sorted(outcome.expected ^ outcome.found.keys()):
+                print("-" if pair in outcome.expected else "+", *pair)
+                for turn in one.turns:
+                    if turn.id in evidence(outcome, pair)[:SHOWN]:
+                        print(f"      {turn.id} {turn.speaker[:1].upper()}: {turn.text[:170]}")
+
+
+def evidence(outcome: Outcome, pair: tuple[str, str]) -> list[int]:
+    """The ids of the turns on which a finding rests, by the extractor or else the annotation."""
+    if pair in outcome.found:
+        return sorted({span.turn for span in outcome.found[pair].evidence})
+    rows = (row for row in outcome.rows if row.is_scored and (row.symptom, row.status) == pair)
+    return sorted({turn for row in rows for turn in row.evidence})
 
 
 if __name__ == "__main__":
