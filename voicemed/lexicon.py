@@ -32,6 +32,8 @@ _HUMMED_YES = re.compile(r"\b(?:m+[ -]?h+m+|uh[ -]?huh)\b")
 _HUMMED_NO = re.compile(r"\b(?:n?uh-uh|mm-mm)\b")
 _FILLERS = frozenset({"um", "uh", "er", "erm", "umm", "uhm", "like", "kinda", "sorta"})
 _FILLER_PAIRS = frozenset({("kind", "of"), ("sort", "of"), ("you", "know")})
+_LITTLE = frozenset({"bit", "while", "lump", "rash", "spot", "cough", "pain", "lad", "boy", "girl"})
+"""After these 'wee' is Scots for little: 'a wee bit'."""
 _GAP_STOPS = frozenset({"but", "no", "yes", "yeah", "if"})
 _GAP = 3
 _ANSWERS = frozenset({"no", "yes", "yeah"})
@@ -153,6 +155,8 @@ def _append(tokens: list[Token], token: Token) -> None:
     if previous and (previous.text, token.text) in _FILLER_PAIRS and not previous.mark:
         tokens.pop()
         previous, dropped = (tokens[-1] if tokens else None), True
+    if previous and previous.text == "wee" and token.text in _LITTLE:
+        previous = tokens[-1] = Token("little", stem("little"), previous.word, previous.mark)
     stammer = previous is not None and previous.text == token.text and previous.mark in ("", ",")
     stammer = stammer and token.text not in _ANSWERS  # 'No, no fever' says two things
     if [one.text for one in tokens[-3:]] == [_last(tokens), token.text, _last(tokens)]:
