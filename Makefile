@@ -42,6 +42,16 @@ bench: models ## Measure speed and latency (takes minutes; a quiet machine)
 samples: models ## Make audio_samples/ again
 	$(VENV)/bin/python audio_samples/make_samples.py
 
+# The texts that the annotations in models/annotations are of; not part of this repository.
+DATA ?= ../shared/data
+
+.PHONY: heads
+heads: models $(VENV)/.installed-train ## Train the symptom classifier again (needs the development data)
+	rm -rf build/annotations
+	$(VENV)/bin/python models/annotations/texts.py $(DATA) build/annotations
+	$(VENV)/bin/voicemed train $(DATA)/primock57 $(DATA)/osce build/annotations/* \
+		models/annotations/written --scratch --output voicemed/data/symptoms.safetensors
+
 .PHONY: install
 install: $(VENV)/.installed ## Install into .venv
 
@@ -62,6 +72,10 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(VENV)/bin/python $(PIP_INSTALL) --editable '.[dev]'
+	@touch $@
+
+$(VENV)/.installed-train: $(VENV)/.installed
+	$(VENV)/bin/python $(PIP_INSTALL) --editable '.[train]'
 	@touch $@
 
 $(TORCH_VENV)/.installed: pyproject.toml | $(TORCH_VENV)/bin/python

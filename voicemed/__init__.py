@@ -10,8 +10,11 @@ The path of sound, a module for each stage:
     diarization              channels, doctor and patient
     transcript               Word, Turn; txt, json, srt, vtt, md
     lexicon, assertion,
-    attributes, symptoms     Turn                             -> Finding
-      chinese, symptoms_zh   the same for Chinese
+    discourse, history,
+    attributes, times,
+    symptoms                 Turn                             -> Candidate
+    encoder, classifier      sentence meaning, trained heads  -> Finding
+    chinese, symptoms_zh     the same for Chinese, by rules
     quantities, measurements vital signs and their values
     pharmacy, medications    medicines and allergies
     extraction               all of these, turn by turn
@@ -20,7 +23,8 @@ The path of sound, a module for each stage:
 
 Two drivers run it: live (the streaming loop, the only module that starts threads of its own) and
 batch (recordings, decoded on all cores). A third one, text_batch, takes its turns from texts
-(transcript_reader). Around them: encounter, note, config, weights, check, cli, ui, errors.
+(transcript_reader). The classifier's heads come from train, which reads annotations and measures by
+evaluate. Around them: encounter, note, config, weights, check, cli, ui, errors.
 """
 
 __version__ = "0.1.0"
