@@ -806,7 +806,7 @@ SAID_IN_CONSULTATIONS = [
     ("limb weakness", "weakness of your lower extremities; I can't lift a glass of water"),
     ("neck lump", "there's no thyroid enlargement; my thyroid gland isn't enlarged"),
     ("cold intolerance", "I get cold so easily; feeling cold all the time"),
-    ("heat intolerance", "temperature intolerance; I feel hot all the time"),
+    ("heat intolerance", "temperature intolerance; I get hot so easily"),
     ("low mood", "struggling with my depression; any apathy or depression"),
     ("weight loss", "any sudden weight gain or loss"),
     ("weight gain", "any sudden weight gain or loss; my jeans won't do up"),
