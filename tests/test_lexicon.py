@@ -809,10 +809,104 @@ def test_lay_phrases_too(concept: str, text: str) -> None:
     assert concept in named(text)
 
 
+SAID_IN_CONSULTATIONS = [
+    ("knee pain", "any knee, ankle or foot pain; any pain when you move your knee; "
+     "pain on flexion and extension of the knee; it hurts on the inside of my knee; "
+     "I've got bother with my knees; my knees are paining me"),
+    ("leg pain", "pain down the back of my leg; pain or numbness or tingling in your legs"),
+    ("muscle pain", "any muscle stiffness or pain"),
+    ("flank pain", "any flank or groin pain"),
+    ("hip pain", "issues with my hips"),
+    ("joint swelling", "on knee exam no ecchymosis or edema; my knee was huge; "
+     "swollen on the medial aspect of my right knee; no effusion"),
+    ("leg swelling", "swelling or varicose veins in your legs; my foot was huge; "
+     "my calf is much bigger than the right one"),
+    ("joint clicking", "I heard a pop; did you hear or feel a pop; I felt a little snap"),
+    ("skin warmth", "does the joint itself feel hot; is there a temperature change to the joint; "
+     "it's a little bit warm; red, warm and swollen"),
+    ("fever", "he was a bit warm; she's really hot; I was boiling"),
+    ("limb weakness", "weakness of your lower extremities; I can't lift a glass of water"),
+    ("neck lump", "there's no thyroid enlargement; my thyroid gland isn't enlarged"),
+    ("cold intolerance", "I get cold so easily; feeling cold all the time"),
+    ("heat intolerance", "temperature intolerance; I get hot so easily"),
+    ("low mood", "struggling with my depression; any apathy or depression"),
+    ("weight loss", "any sudden weight gain or loss"),
+    ("weight gain", "any sudden weight gain or loss; my jeans won't do up"),
+    ("cough", "I'm coughing up this yellow phlegm; I've got a wet cough"),
+    ("sputum production", "I'm coughing up this yellow phlegm; a cough with sputum; "
+     "I've been bringing up rust colored sputum"),
+    ("paroxysmal nocturnal dyspnea", "shortness of breath while sleeping; "
+     "difficulty breathing while you're asleep; waking up to take a deep breath"),
+    ("stridor", "that noise on breathing in"),
+    ("breathing pauses", "any interrupted breathing; initially he wasn't breathing"),
+    ("labored breathing", "does it sink in when he breathes; his tummy's going in and out"),
+    ("painful urination", "any urinary problems like pain; does it sting when you pass it"),
+    ("frequent urination", "any urinary problems like pain or frequency; "
+     "any frequency in your urination"),
+    ("nighttime urination", "I'm up three times a night; how often do you get up at night"),
+    ("urinary incontinence", "I do leak; any leakage at night; never wet meself"),
+    ("low self-esteem", "I'm a waste of space; I'm letting them down"),
+    ("self-harm", "have you ever hurt yourself; I cut my arms"),
+    ("aggression", "I put my fist through the bathroom door; I punched a wall"),
+    ("elevated mood", "he's sky high; he's talking so fast; not needing sleep"),
+    ("delusions", "he thinks the neighbours put something there; any odd beliefs"),
+    ("obsessions or compulsions", "I get this picture of throwing him; "
+     "I have to check the door ten times"),
+    ("irritability", "she's just mardy; he won't be put down"),
+    ("dry eyes", "they're a bit gritty"),
+    ("nail changes", "my toenails have gone yellow; they've gone all pitted"),
+    ("drooling", "he can't swallow his spit; spitting out his saliva"),
+    ("headache", "a band squeezing my head; pressure in the front of my head"),
+    ("difficulty walking", "confined to a wheelchair; I use a walker; he is toe walking"),
+    ("sleep disturbance", "I can't get back to sleep; I wake at four every morning"),
+    ("memory problems", "she asks the same thing over and over; she forgets the kids' names"),
+    ("numbness", "like walking on cotton wool"),
+]  # fmt: skip
+"""As in LAY_PHRASES, heard in consultations."""
+
+
+@pytest.mark.parametrize(("concept", "phrases"), SAID_IN_CONSULTATIONS)
+def test_said_in_consultations(concept: str, phrases: str) -> None:
+    missed = [phrase for phrase in phrases.split("; ") if concept not in named(phrase)]
+    assert not missed
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "have you been around anybody who's been sick",
+        "any sick contacts",
+        "I don't appreciate any jugular venous distention",
+        "no sex until you've both finished",
+        "we had the gas man out",
+        "it was a total nightmare",
+        "poison ivy",
+        "he's shaking his head",
+        "no laxity on inversion stress",
+        "she can't see the point",
+        "a glass of red",
+        "a cyst of the left kidney",
+        "I forgot the name of the tablet",
+    ],
+)
+def test_not_about_the_patients_state(text: str) -> None:
+    assert named(text) == set()
+
+
 @pytest.mark.parametrize(
     ("text", "concept", "kind"),
     [
         ("how's your memory", "memory problems", Kind.TOPIC),
+        ("how has your weight been", "weight gain", Kind.TOPIC),
+        ("how has your weight been", "weight loss", Kind.TOPIC),
+        ("has she been gaining weight okay", "weight loss", Kind.NORMAL),
+        ("my strength is normal there", "limb weakness", Kind.NORMAL),
+        ("can you make a fist", "reduced joint movement", Kind.NORMAL),
+        ("are you able to fully bend your knee", "reduced joint movement", Kind.NORMAL),
+        ("has he been peeing a normal amount", "reduced urine output", Kind.NORMAL),
+        ("do you wake up refreshed", "fatigue", Kind.NORMAL),
+        ("can you swallow your own spit", "drooling", Kind.NORMAL),
+        ("can you lie flat", "orthopnea", Kind.NORMAL),
         ("my memory's fine", "memory problems", Kind.NORMAL),
         ("how is your concentration", "poor concentration", Kind.TOPIC),
         ("are you able to walk", "difficulty walking", Kind.NORMAL),
@@ -945,6 +1039,15 @@ def test_no_symptom_is_meant(text: str) -> None:
         ("my eyes are red", "skin redness"),
         ("I hurt my hand the other day", "thoughts of harming others"),
         ("it burns when I pee", "burning sensation"),
+        ("I can't quite breathe fully", "breathing pauses"),
+        ("any stomach pain or change in bowel movement", "anal pain"),
+        ("any cramping or problems swallowing", "painful swallowing"),
+        ("does the pain get worse if you lie flat", "orthopnea"),
+        ("have you coughed up any blood or anything", "sputum production"),
+        ("it turned from red to brown", "skin redness"),
+        ("a wee bit sore", "painful urination"),
+        ("sounds like you've had a pain elsewhere in your body", "muscle pain"),
+        ("are there any involuntary urination problems", "involuntary movements"),
     ],
 )
 def test_not_this_symptom(text: str, absent: str) -> None:
@@ -991,6 +1094,11 @@ def test_fillers_and_stammers_are_left_out() -> None:
     assert [one.text for one in tokens] == ["i", "have", "a", "cough"]
     assert tokens[-1].mark == "."
     assert tokens[-1].word == 10
+
+
+def test_wee_is_scots_for_little_before_some_words() -> None:
+    assert [one.stem for one in tokenize(["a", "wee", "bit"])] == ["a", stem("little"), "bit"]
+    assert [one.stem for one in tokenize(["a", "wee."])] == ["a", "pee"]
 
 
 def test_repeated_no_is_kept() -> None:
