@@ -214,8 +214,8 @@ class ClassifyingExtractor:
     """An Extractor whose findings by rules are judged by the heads.
 
     What the heads are sure of is reported with their status and probability, also where the rules
-    saw another status or understood no answer. What only the rules see becomes uncertain or is left
-    out. Past, hypothetical and other people's findings stay the rules'.
+    saw another status. What only the rules see becomes uncertain or is left out. What was never
+    stated or answered, and past, hypothetical and other people's findings stay the rules'.
     """
 
     def __init__(self, source: CandidateSource, heads: Heads, encoder: Encoder) -> None:
@@ -257,7 +257,8 @@ class ClassifyingExtractor:
         probability = likely[status]
         of_now = [one for one in found if _is_of_now(one)]
         rest = [one for one in found if not _is_of_now(one)]
-        if probability >= self._heads.threshold:
+        # What nobody has stated or answered never becomes a finding, however likely it seems.
+        if candidate.decisive is not None and probability >= self._heads.threshold:
             return [_as(status, probability, candidate, of_now)], rest
         kept = [
             replace(one, confidence=round(1 - probability, 3))
