@@ -30,7 +30,7 @@ from voicemed.attributes import Attribute, AttributeReader, Description, load_at
 from voicemed.classifier import Candidate, Piece
 from voicemed.discourse import Persons, Roles, Stance, Stances
 from voicemed.findings import Finding
-from voicemed.history import CONFIDENCE, GENERIC, Evidence, History, Strength, speaker_role
+from voicemed.history import CONFIDENCE, GENERIC, SWELLS, Evidence, History, Strength, speaker_role
 from voicemed.lexicon import Concept, Kind, Lexicon, Mention, load_lexicon, tokenize
 from voicemed.questions import (
     SOURCES,
@@ -714,7 +714,12 @@ class SymptomExtractor:
         if self._topic is not None and self._topic in known:
             return self._topic.concept
         candidates = asked or [history.concept for history in known]
-        return candidates[-1] if candidates else mention.concept
+        if candidates:
+            return candidates[-1]
+        pain = self._topic.concept.display if self._topic is not None else ""
+        if mention.concept.display == "swelling" and pain in SWELLS:
+            return self._lexicon.concepts[SWELLS[pain]]
+        return mention.concept
 
     def _history(self, concept: Concept, person: Experiencer) -> History:
         new = History(concept, person, description=Description(self._visit))
