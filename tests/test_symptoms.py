@@ -591,3 +591,8 @@ def test_swelling_is_of_the_place_that_hurts() -> None:
         "joint swelling": "present",
     }
     assert statuses("P: My back hurts.", "D: Any swelling?", "P: No.")["swelling"] == "absent"
+
+
+def test_that_is_it_denies_what_was_not_named() -> None:
+    said = statuses("D: Any dizziness or fever?", "P: I've had a fever, but yeah that's it.")
+    assert said == {"fever": "present", "dizziness": "absent"}
