@@ -583,3 +583,16 @@ def test_times_of_other_things_are_no_attributes() -> None:
 def test_worse_when_coughing_belongs_to_the_pain() -> None:
     lines = ("P: I have chest pain.", "D: What makes it worse?", "P: It's worse when I cough.")
     assert attributes("chest pain", *lines) == {"aggravating": "when I cough"}
+
+
+def test_swelling_is_of_the_place_that_hurts() -> None:
+    assert statuses("P: My knee hurts.", "D: Any swelling?", "P: Just a little bit.") == {
+        "knee pain": "present",
+        "joint swelling": "present",
+    }
+    assert statuses("P: My back hurts.", "D: Any swelling?", "P: No.")["swelling"] == "absent"
+
+
+def test_that_is_it_denies_what_was_not_named() -> None:
+    said = statuses("D: Any dizziness or fever?", "P: I've had a fever, but yeah that's it.")
+    assert said == {"fever": "present", "dizziness": "absent"}

@@ -12,9 +12,8 @@ when a status changes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
-from types import MappingProxyType
 
 from voicemed.assertion import (
     Act,
@@ -31,14 +30,24 @@ from voicemed.attributes import Attribute, AttributeReader, Description, load_at
 from voicemed.classifier import Candidate, Piece
 from voicemed.discourse import Persons, Roles, Stance, Stances
 from voicemed.findings import Finding
-from voicemed.history import CONFIDENCE, GENERIC, Evidence, History, Strength, speaker_role
-from voicemed.lexicon import Concept, Kind, Lexicon, Mention, Token, load_lexicon, tokenize
+from voicemed.history import CONFIDENCE, GENERIC, SWELLS, Evidence, History, Strength, speaker_role
+from voicemed.lexicon import Concept, Kind, Lexicon, Mention, load_lexicon, tokenize
+from voicemed.questions import (
+    SOURCES,
+    Heard,
+    Question,
+    answered_status,
+    is_echo,
+    is_set_aside,
+    is_tag,
+    reply_signs,
+    signs,
+    text,
+)
 from voicemed.transcript import Span, Turn
 
 _QUESTION_AGE = 4
 """Turns after which an unanswered question is dropped."""
-_TAG = 4
-"""Words up to which a question only asks for assent: 'Is that right?'"""
 _ELLIPTIC = 8
 """Tokens up to which a sentence may name a symptom by half of its words."""
 _EMPTY_STEMS = frozenset(
@@ -46,9 +55,6 @@ _EMPTY_STEMS = frozenset(
     "some pain not no can cannot trouble problem difficult when up down out it that this i "
     "you".split()
 )
-_SET_ASIDE = 5
-"""Tokens after 'apart from' within which a symptom is the one that is not asked after."""
-_POINTERS = frozenset({"that", "this", "it", "these", "those", "them", "what"})
 _MIRRORED = 8
 """Tokens up to which a doctor's sentence only puts the patient's words in other ones."""
 _LISTED = 3
@@ -67,47 +73,6 @@ _UNKNOWN_SPEAKER = 0.9
 """Factor on the confidence where the speaker had to be guessed."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Question:
-    """A symptom that the doctor asked after."""
-
-    concept: Concept
-    span: Span
-    experiencer: Experiencer
-    denied: bool
-    "Asked in the negative ('you haven't had a fever?'), so that yes and no both deny."
-    kind: Kind
-    past: bool
-    signs: frozenset[str]
-    text: str
-    words: frozenset[str]
-    "Stems of the words that name it, one of which may stand for it in the answer."
-    diverted: bool = False
-    "Another question followed at once, to which a 'yes' belongs."
-    assumed: bool = False
-    "Stated by the doctor, for the patient to agree or not."
-    presupposed: bool = False
-    "Taken for granted: 'how long have you had the cough?'"
-
-
-@dataclass(frozen=True, slots=True)
-class _Heard:
-    """A sentence with its place and speaker."""
-
-    sentence: Sentence
-    turn: Turn
-    certainty: float
-    "Factor on the confidence: of the speaker's role and of the recognised words."
-
-    def span(self, tokens: Sequence[Token]) -> Span:
-        """Where these tokens are in the turn."""
-        return Span(self.turn.id, tokens[0].word, tokens[-1].word)
-
-    def mention_span(self, mention: Mention) -> Span:
-        """Where the mention is in the turn."""
-        return self.span(self.sentence.tokens[mention.first : mention.last + 1])
-
-
 class SymptomExtractor:
     """Findings by lexicon and rules, across turns. Not safe for use from several threads."""
 
@@ -123,13 +88,13 @@ class SymptomExtractor:
         self._attributes = attributes
         self._visit = visit
         self._histories: dict[tuple[Concept, Experiencer], History] = {}
-        self._open: list[_Question] = []
+        self._open: list[Question] = []
         self._heard_since_open = 0
         self._told_since_open = False
         self._said_since_open: list[str] = []
         self._spans_since_open: list[Span] = []
-        self._answered: list[_Question] = []
-        self._recapped: list[_Question] = []
+        self._answered: list[Question] = []
+        self._recapped: list[Question] = []
         self._weakly = False
         self._topic: History | None = None
         self._on_topic = self._earlier = self._affirmed = False
@@ -175,7 +140,7 @@ class SymptomExtractor:
             self._meet(sentence, turn, doctor=doctor)
             certainty = _UNKNOWN_SPEAKER if speaker_role(turn.speaker) is None else 1.0
             words = [turn.words[token.word].probability for token in tokens]
-            heard = _Heard(sentence, turn, certainty * sum(words) / len(words))
+            heard = Heard(sentence, turn, certainty * sum(words) / len(words))
             if doctor:
                 self._heard_since_open += replied
                 replied = False
@@ -184,7 +149,7 @@ class SymptomExtractor:
             else:
                 self._patient_spoke = not sentence.asked
                 if self._open:
-                    self._said_since_open.append(_text(sentence))
+                    self._said_since_open.append(text(sentence))
                     self._spans_since_open.append(heard.span(sentence.tokens))
                 self._hear_patient(heard)
                 replied |= len(tokens) > sentence.start
@@ -205,9 +170,9 @@ class SymptomExtractor:
 
     # The doctor
 
-    def _hear_doctor(self, heard: _Heard) -> None:
+    def _hear_doctor(self, heard: Heard) -> None:
         sentence = heard.sentence
-        if _is_echo(sentence) and self._open:
+        if is_echo(sentence) and self._open:
             self._answer(Reply.NO, heard, Strength.WEAK)
             return
         self._stances.hear(sentence, heard.turn)
@@ -228,10 +193,10 @@ class SymptomExtractor:
             self._presuppose(heard)
         elif sentence.mentions:
             self._ask(heard)
-        elif sentence.act is Act.CLOSED and not _is_tag(sentence):
+        elif sentence.act is Act.CLOSED and not is_tag(sentence):
             self._open = [replace(question, diverted=True) for question in self._open]
 
-    def _tells(self, heard: _Heard) -> bool:
+    def _tells(self, heard: Heard) -> bool:
         """Whether what is built as a statement, and may be a question, belongs to a finding."""
         sentence = heard.sentence
         if sentence.has("summary") and not sentence.rising:
@@ -243,14 +208,14 @@ class SymptomExtractor:
         told = bool(stances) and stances <= {Stance.EXAM, Stance.RECAP}
         return told and stated and not sentence.rising
 
-    def _ask(self, heard: _Heard) -> None:
+    def _ask(self, heard: Heard) -> None:
         """Open a question for each symptom asked after; an earlier unanswered one stays open."""
         sentence = heard.sentence
         if not self._open:
             self._heard_since_open = 0
             self._said_since_open, self._spans_since_open = [], []
         for mention in sentence.mentions:
-            if _is_set_aside(sentence, mention):
+            if is_set_aside(sentence, mention):
                 continue
             if mention.kind is Kind.TOPIC and sentence.act is not Act.HOW_IS:
                 continue
@@ -268,24 +233,24 @@ class SymptomExtractor:
         self._heard_since_open = 0
         self._told_since_open = False
 
-    def _question(self, heard: _Heard, mention: Mention) -> _Question:
+    def _question(self, heard: Heard, mention: Mention) -> Question:
         """The question that the doctor's sentence puts, or may be taken for."""
         sentence = heard.sentence
-        return _Question(
+        return Question(
             self._resolve(mention),
             heard.mention_span(mention),
             self._persons.experiencer(sentence, mention),
             sentence.negated(mention) and not sentence.inverted,
             mention.kind,
             sentence.has("past"),
-            _signs("asked", heard, mention),
-            _text(sentence),
+            signs("asked", heard, mention),
+            text(sentence),
             frozenset(sentence.tokens[at].stem for at in mention.tokens) - _EMPTY_STEMS,
             assumed=sentence.act is Act.STATEMENT,
             presupposed=sentence.act is Act.OPEN,
         )
 
-    def _presuppose(self, heard: _Heard) -> None:
+    def _presuppose(self, heard: Heard) -> None:
         """'When did the cough start?': a cough is taken for granted."""
         for mention in heard.sentence.mentions:
             concept = self._resolve(mention)
@@ -299,7 +264,7 @@ class SymptomExtractor:
             elif heard.sentence.definite(mention) and not heard.sentence.advises:
                 self._open.append(self._question(heard, mention))
 
-    def _recap(self, heard: _Heard) -> None:
+    def _recap(self, heard: Heard) -> None:
         """A doctor's statement: a recap of what the patient has, else advice or explanation."""
         sentence = heard.sentence
         if self._lists_known(sentence):
@@ -341,7 +306,7 @@ class SymptomExtractor:
         enough = known * 2 > len(named) or begun
         return len(named) >= _LISTED and enough and not sentence.has("advice")
 
-    def _recapped_status(self, heard: _Heard, mention: Mention, known: Status | None) -> Status:
+    def _recapped_status(self, heard: Heard, mention: Mention, known: Status | None) -> Status:
         """What a doctor's statement says of the mention: hypothetical unless it reports."""
         sentence = heard.sentence
         said = sentence.assertion(mention).status
@@ -363,7 +328,7 @@ class SymptomExtractor:
 
     # The patient
 
-    def _hear_patient(self, heard: _Heard) -> None:
+    def _hear_patient(self, heard: Heard) -> None:
         sentence = heard.sentence
         answers = sentence.plain and not sentence.rising  # 'No, I do not.'
         if sentence.asked and not answers and self._asks_back(sentence):
@@ -392,7 +357,7 @@ class SymptomExtractor:
             topic = self._topic
         self._describe(heard, topic)
 
-    def _grant(self, heard: _Heard) -> None:
+    def _grant(self, heard: Heard) -> None:
         """Who tells how long they have had the cough has a cough."""
         granted = [question for question in self._open if question.presupposed]
         if not granted or len(heard.sentence.tokens) <= heard.sentence.start:
@@ -401,7 +366,7 @@ class SymptomExtractor:
         if heard.sentence.reply not in (Reply.NO, Reply.UNSURE):
             self._answer_with(Status.PRESENT, granted, heard, Strength.WEAK)
 
-    def _told_past(self, question: _Question, heard: _Heard) -> bool:
+    def _told_past(self, question: Question, heard: Heard) -> bool:
         last = self._history(question.concept, question.experiencer).evidence[-1:]
         here = heard.span(heard.sentence.tokens)
         return any(
@@ -411,7 +376,7 @@ class SymptomExtractor:
             for one in last
         )
 
-    def _put_back(self, heard: _Heard) -> None:
+    def _put_back(self, heard: Heard) -> None:
         """'I fainted at the parade. I was four.': what was just told is long over."""
         sentence = heard.sentence
         opens = sentence.starts_with("i", "that", "it", "this", "we") and not sentence.mentions
@@ -433,7 +398,7 @@ class SymptomExtractor:
         words = {token.text for token in sentence.tokens[:3]}
         return bool(words & {"could", "can", "should", "will", "would", "what", "do", "is", "how"})
 
-    def _tell(self, heard: _Heard) -> list[Concept]:
+    def _tell(self, heard: Heard) -> list[Concept]:
         """Note what the patient says of each symptom that they name; returns the symptoms."""
         sentence = heard.sentence
         told: list[Concept] = []
@@ -449,7 +414,7 @@ class SymptomExtractor:
                 self._topic = self._histories[concept, person]
         return told
 
-    def _elliptic(self, heard: _Heard) -> list[Mention]:
+    def _elliptic(self, heard: Heard) -> list[Mention]:
         """One word for a symptom just asked after or recapped: 'Not sticky.', 'Just the chills.'"""
         sentence = heard.sentence
         if len(sentence.tokens) > _ELLIPTIC:
@@ -468,7 +433,7 @@ class SymptomExtractor:
                 found.setdefault(question.concept, mention)
         return [one for one in found.values() if one.concept not in _concepts(sentence)]
 
-    def _describe(self, heard: _Heard, topic: History | None) -> None:
+    def _describe(self, heard: Heard, topic: History | None) -> None:
         """Give the attributes said to the symptoms beside them, or to the one talked about."""
         sentence, reader = heard.sentence, self._attributes
         self._accept_offer(heard)
@@ -511,7 +476,7 @@ class SymptomExtractor:
         return present[:1]
 
     def _give(
-        self, heard: _Heard, found: Attribute, owners: Sequence[Mention], *, weak: bool = False
+        self, heard: Heard, found: Attribute, owners: Sequence[Mention], *, weak: bool = False
     ) -> None:
         """Give an attribute to those of the mentions that the sentence says are present."""
         for mention in owners:
@@ -519,7 +484,7 @@ class SymptomExtractor:
             if history is not None:
                 history.description.add(found, weak=weak)
 
-    def _told_present(self, heard: _Heard, mention: Mention) -> History | None:
+    def _told_present(self, heard: Heard, mention: Mention) -> History | None:
         """The history of a mention that the sentence says the patient has; None if it does not."""
         if mention.kind is not Kind.SYMPTOM:
             return None
@@ -530,7 +495,7 @@ class SymptomExtractor:
             return None
         return history if history and history.status is Status.PRESENT else None
 
-    def _ask_attributes(self, heard: _Heard) -> None:
+    def _ask_attributes(self, heard: Heard) -> None:
         """Remember what a doctor's sentence asks after, and what a 'yes' to it would say."""
         sentence, reader = heard.sentence, self._attributes
         asked = reader.asked(sentence.tokens)
@@ -558,7 +523,7 @@ class SymptomExtractor:
             self._asked = frozenset()
         self._offered_with = sentence
 
-    def _accept_offer(self, heard: _Heard) -> None:
+    def _accept_offer(self, heard: Heard) -> None:
         """A 'yes' to 'is it worse when you lie down?' says that it is."""
         offered, question = self._offered, self._offered_with
         self._offered = []
@@ -578,7 +543,7 @@ class SymptomExtractor:
                     history.description.add(found)
 
     def _told_status(
-        self, heard: _Heard, mention: Mention, history: History | None
+        self, heard: Heard, mention: Mention, history: History | None
     ) -> Status | None:
         """What a patient's sentence says of the mention; None if nothing."""
         sentence = heard.sentence
@@ -613,7 +578,7 @@ class SymptomExtractor:
         repeated = any(words & question.words for question in self._open)
         return repeated and sentence.tokens[0].text in {"no", "nope", "nah"} and not turned
 
-    def _repeats_advice(self, heard: _Heard, history: History) -> bool:
+    def _repeats_advice(self, heard: Heard, history: History) -> bool:
         """The patient only says after the doctor what to look out for."""
         if not history.evidence:
             return False
@@ -623,9 +588,7 @@ class SymptomExtractor:
         own = {"i", "ive", "im", "my", "id"} & {token.text for token in heard.sentence.tokens}
         return advice and recent and not own
 
-    def _reply(
-        self, heard: _Heard, questions: Sequence[_Question], told: Sequence[Concept]
-    ) -> None:
+    def _reply(self, heard: Heard, questions: Sequence[Question], told: Sequence[Concept]) -> None:
         """Answer the open questions that the sentence did not answer by name."""
         reply = heard.sentence.reply
         for question in questions:
@@ -657,9 +620,9 @@ class SymptomExtractor:
         weak = reply is Reply.DETAIL or (reply is Reply.YES and len(self._open) > 2)
         self._answer(reply, heard, Strength.WEAK if weak else Strength.ANSWERED)
 
-    def _answer(self, reply: Reply, heard: _Heard, strength: Strength) -> None:
+    def _answer(self, reply: Reply, heard: Heard, strength: Strength) -> None:
         """Note the reply for every open question, and close them."""
-        statuses = [(_answered_status(question, reply), question) for question in self._open]
+        statuses = [(answered_status(question, reply), question) for question in self._open]
         statuses = [(s, q) for s, q in statuses if not (q.past and self._is_present(q))]
         if heard.sentence.has("past"):  # 'Oh yes, back then I did.'
             statuses = [(Status.PAST if s is Status.PRESENT else s, q) for s, q in statuses]
@@ -670,13 +633,13 @@ class SymptomExtractor:
         hum = reply is Reply.YES and len(heard.sentence.tokens) == 1
         self._weakly = reply is Reply.DETAIL or hum
 
-    def _is_present(self, question: _Question) -> bool:
+    def _is_present(self, question: Question) -> bool:
         """Whether the patient has it now, whatever they say of 'similar pain in the past'."""
         history = self._histories.get((question.concept, question.experiencer))
         return history is not None and history.status is Status.PRESENT
 
     def _answer_with(
-        self, status: Status, questions: Sequence[_Question], heard: _Heard, strength: Strength
+        self, status: Status, questions: Sequence[Question], heard: Heard, strength: Strength
     ) -> None:
         """Note the status that the sentence gives to each of the questions."""
         sentence = heard.sentence
@@ -687,15 +650,15 @@ class SymptomExtractor:
                 (question.span, heard.span(sentence.tokens)),
                 CONFIDENCE[strength] * heard.certainty,
                 signs=question.signs
-                | _reply_signs(sentence, len(questions), self._heard_since_open),
-                text=f"{question.text} / {_text(sentence)}",
+                | reply_signs(sentence, len(questions), self._heard_since_open),
+                text=f"{question.text} / {text(sentence)}",
             )
             history = self._history(question.concept, question.experiencer)
             history.evidence.append(said)
             if status is Status.PRESENT and question.experiencer is Experiencer.PATIENT:
                 self._topic, self._affirmed = history, len(self._open) == 1
 
-    def _correct(self, heard: _Heard) -> None:
+    def _correct(self, heard: Heard) -> None:
         """'No. Well, actually, a bit.' takes the last answer back."""
         sentence = heard.sentence
         bare = sentence.reply is Reply.NO and sentence.plain and len(sentence.cues["negation"]) < 2
@@ -718,7 +681,7 @@ class SymptomExtractor:
         self._open, self._answered = self._answered, []
         self._answer(reply, heard, Strength.STATED)
 
-    def _give_up(self, questions: Sequence[_Question]) -> None:
+    def _give_up(self, questions: Sequence[Question]) -> None:
         """Remember what was asked but not answered, as far as it was understood."""
         for question in questions:
             said = " ".join(self._said_since_open)
@@ -751,7 +714,12 @@ class SymptomExtractor:
         if self._topic is not None and self._topic in known:
             return self._topic.concept
         candidates = asked or [history.concept for history in known]
-        return candidates[-1] if candidates else mention.concept
+        if candidates:
+            return candidates[-1]
+        pain = self._topic.concept.display if self._topic is not None else ""
+        if mention.concept.display == "swelling" and pain in SWELLS:
+            return self._lexicon.concepts[SWELLS[pain]]
+        return mention.concept
 
     def _history(self, concept: Concept, person: Experiencer) -> History:
         new = History(concept, person, description=Description(self._visit))
@@ -759,7 +727,7 @@ class SymptomExtractor:
 
     def _note(
         self,
-        heard: _Heard,
+        heard: Heard,
         concept: Concept,
         person: Experiencer,
         status: Status,
@@ -772,16 +740,16 @@ class SymptomExtractor:
             (heard.mention_span(mention),),
             CONFIDENCE[strength] * heard.certainty,
             heard.sentence.has("resolved") or self._is_finding(heard, mention),
-            _signs(_SOURCES[strength], heard, mention),
-            _text(heard.sentence),
+            signs(SOURCES[strength], heard, mention),
+            text(heard.sentence),
         )
         self._history(concept, person).evidence.append(evidence)
 
-    def _is_finding(self, heard: _Heard, mention: Mention) -> bool:
+    def _is_finding(self, heard: Heard, mention: Mention) -> bool:
         """Whether an examination tells it: 'no tenderness' may be of another place."""
         return self._stances.of(heard.sentence, mention, heard.turn) is Stance.EXAM
 
-    def _note_question(self, question: _Question) -> None:
+    def _note_question(self, question: Question) -> None:
         """Put the question before the answer that named its symptom."""
         history = self._histories.get((question.concept, question.experiencer))
         if history is not None:
@@ -789,27 +757,8 @@ class SymptomExtractor:
             history.evidence[-1] = replace(last, spans=(question.span, *last.spans))
 
 
-def _answered_status(question: _Question, reply: Reply) -> Status | None:
-    """What a reply says of the symptom; None if nothing."""
-    if reply is Reply.UNSURE:
-        return Status.UNCERTAIN
-    if question.diverted and reply in (Reply.YES, Reply.DETAIL):
-        return None
-    if question.assumed and reply in (Reply.GOOD, Reply.WELL):
-        return None  # 'fine' only goes along with what the doctor says
-    if question.kind is Kind.TOPIC:
-        told = {Reply.GOOD: Status.ABSENT, Reply.WELL: Status.ABSENT, Reply.BAD: Status.PRESENT}
-        return told.get(reply)
-    if question.kind is Kind.NORMAL:
-        well = reply in (Reply.YES, Reply.GOOD, Reply.WELL, Reply.DETAIL)
-        if question.denied:  # 'So you're not sleeping well?' 'No.'
-            well = reply in (Reply.GOOD, Reply.WELL)
-        return Status.ABSENT if well else Status.PRESENT
-    if reply is Reply.WELL:
-        return None
-    if reply in (Reply.NO, Reply.GOOD) or question.denied:
-        return Status.ABSENT
-    return Status.PAST if question.past else Status.PRESENT
+def _concepts(sentence: Sentence) -> set[Concept]:
+    return {mention.concept for mention in sentence.mentions if mention.concept.display != "pain"}
 
 
 def _candidate(concept: Concept, histories: Sequence[History]) -> Candidate:
@@ -832,75 +781,3 @@ def _piece(evidence: Evidence, status: str) -> Piece:
     return Piece(
         status, evidence.strength.name.lower(), evidence.signs, evidence.text, evidence.spans
     )
-
-
-_SOURCES = MappingProxyType(
-    {Strength.WEAK: "recap", Strength.ANSWERED: "answer", Strength.STATED: "told"}
-)
-
-
-def _signs(source: str, heard: _Heard, mention: Mention) -> frozenset[str]:
-    """What of a sentence may decide whether its mention is to be believed."""
-    sentence = heard.sentence
-    signs = {
-        source,
-        f"kind {mention.kind}",
-        f"act {sentence.act}",
-        f"weight {min(mention.weight, 4)}",
-        f"length {min(len(sentence.tokens) // 6, 4)}",
-        f"speaker {speaker_role(heard.turn.speaker)}",
-        "phrase " + " ".join(sentence.tokens[at].stem for at in mention.tokens),
-    }
-    signs |= {f"cue {label}" for label, places in sentence.cues.items() if places}
-    signs |= {
-        f"cue {label} before"
-        for label, places in sentence.cues.items()
-        if any(0 <= mention.first - last <= 6 for _, last in places)
-    }
-    if sentence.reply is not None:
-        signs.add(f"{source} opens with {sentence.reply}")
-    if sentence.definite(mention):
-        signs.add("definite")
-    if sentence.past_tense:
-        signs.add("past tense")
-    return frozenset(f"{source}: {sign}" for sign in signs)
-
-
-def _reply_signs(sentence: Sentence, asked: int, late: int) -> frozenset[str]:
-    """The same of an answer."""
-    return frozenset(
-        {
-            f"reply {sentence.reply}",
-            f"reply of {min(len(sentence.tokens) // 4, 4)}",
-            f"reply to {min(asked, 4)}",
-            f"reply late {min(late, 2)}",
-            f"reply plain {sentence.plain}",
-        }
-    )
-
-
-def _text(sentence: Sentence) -> str:
-    """Its words, without the fillers."""
-    return " ".join(token.text + token.mark for token in sentence.tokens)
-
-
-def _concepts(sentence: Sentence) -> set[Concept]:
-    return {mention.concept for mention in sentence.mentions if mention.concept.display != "pain"}
-
-
-def _is_set_aside(sentence: Sentence, mention: Mention) -> bool:
-    """Whether it is asked for others than the one named: 'anything apart from the cough?'"""
-    return any(
-        0 < mention.first - last <= _SET_ASIDE and sentence.tokens[last + 1].text not in _POINTERS
-        for _, last in sentence.cues["anything_else"]
-    )
-
-
-def _is_tag(sentence: Sentence) -> bool:
-    """A last question that leaves the one before it open: 'Is that right?'"""
-    return sentence.has("attached") and len(sentence.tokens) - sentence.start <= _TAG
-
-
-def _is_echo(sentence: Sentence) -> bool:
-    """The doctor's 'No. OK.' after a question: an answer that was seen or heard by them alone."""
-    return sentence.starts_with("no", "none", "nope") and len(sentence.tokens) <= 2
