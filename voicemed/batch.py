@@ -27,7 +27,7 @@ from voicemed.config import EndpointingSettings, RecognitionSettings, Settings
 from voicemed.diarization import assign_roles, merge, speaker_channels
 from voicemed.endpointing import Ended, Endpointer, Utterance
 from voicemed.errors import AudioFileError, OutputError
-from voicemed.extraction import extract
+from voicemed.extraction import create_extractor, extract
 from voicemed.transcript import (
     WRITERS,
     Segment,
@@ -146,6 +146,8 @@ class Transcriber:
         on_gpu = self._recognizer.device == "cuda"
         self._workers = 1 if on_gpu else cores
         self._batch = _GPU_BATCH if on_gpu else _BATCH
+        # Loads what all recordings share, and says now rather than after an hour what is missing.
+        create_extractor("en", settings.extraction.heads)
 
     def transcribe(
         self, path: Path, progress: Callable[[Seconds, Seconds], None] = lambda *_: None

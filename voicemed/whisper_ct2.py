@@ -59,11 +59,13 @@ class CT2Decoder:
     BATCH = 8
     "Utterances decoded together at most; more gain nothing on a CPU and cost memory."
 
-    def __init__(self, model: Any, name: str, device: str) -> None:
+    def __init__(self, model: Any, name: str, device: str, *, lean: bool = False) -> None:
+        """lean: return free memory after each call."""
         self._whisper = model  # faster_whisper.WhisperModel: its features, tokenizer, alignment
         self._model = model.model  # ctranslate2.models.Whisper
         self.name = name
         self.device = device
+        self._lean = lean
 
     def decode(
         self,
@@ -94,7 +96,8 @@ class CT2Decoder:
                     hypotheses.update(zip((indices[k] for k in members), decoded, strict=True))
         except (RuntimeError, MemoryError) as error:
             raise EngineError(f"{self.name}: recognition failed: {error}") from error
-        _return_memory()
+        if self._lean:
+            _return_memory()
         return [hypotheses[i] for i in range(len(batch))]
 
     def _frames(self, stretches: Sequence[Samples]) -> int:
@@ -247,7 +250,9 @@ def load(folder: Path, *, device: str = "cpu", threads: int = 0, workers: int = 
         )
     except Exception as error:  # tokenizers raises nothing more specific
         raise EngineError(f"{folder.name} cannot be loaded on {device}: {error}") from error
-    return CT2Decoder(model, f"{folder.name} · CTranslate2", device)
+    # A session lasts for hours; a batch is soon over, and its workers would wait for each other.
+    lean = workers == 1
+    return CT2Decoder(model, f"{folder.name} · CTranslate2", device, lean=lean)
 
 
 @cache
