@@ -1,9 +1,10 @@
 """Scores the attributes of symptoms against the development gold.
 
-    python benchmarks/attributes.py [--data DIR] [--show ATTRIBUTE]
+    python benchmarks/attributes.py [--data DIR] [--only] [--show ATTRIBUTE] [MORE ...]
 
-Runs over the reference transcripts of PriMock57 and of the OSCE recordings, as they are and in
-upper case without punctuation. Only symptoms that both the gold and the extractor report as the
+Runs over the reference transcripts of PriMock57 and of the OSCE recordings (and further folders, as
+voicemed/annotations.py describes them; with --only just those), as they are and in upper case
+without punctuation. Only symptoms that both the gold and the extractor report as the
 patient's present ones count, so that this measures the attributes and not the symptoms. A value is
 right where its words and the gold's overlap with an F1 of at least 0.5; numbers in words count as
 their digits, and articles, possessives and the annotators' brackets do not count. The gold is near
@@ -17,7 +18,7 @@ import argparse
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from symptoms import SETS, SHARED
@@ -40,11 +41,14 @@ Pair = tuple[str, str, str, str, str]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("more", type=Path, nargs="*", help="further annotated consultations")
     parser.add_argument("--data", type=Path, default=SHARED / "data")
+    parser.add_argument("--only", action="store_true", help="leave out what lies in the data")
     parser.add_argument("--show", default="", help="print the values of this attribute")
     args = parser.parse_args()
+    folders = [*(() if args.only else (args.data / name for name in SETS)), *args.more]
     texts = ("as written", "upper case, no punctuation")
-    found = {text: list(pairs(args.data, text)) for text in texts}
+    found = {text: list(pairs(folders, text)) for text in texts}
     if args.show:
         for consultation, symptom, name, gold, ours in found[texts[0]]:
             if name == args.show:
@@ -72,13 +76,14 @@ def cells(found: list[Pair], name: str) -> str:
     return f"{precision} ({count['ours']}) | {recall} ({count['gold']})"
 
 
-def pairs(data: Path, text: str) -> Iterator[Pair]:
+def pairs(folders: Sequence[Path], text: str) -> Iterator[Pair]:
     """The attributes of the symptoms that gold and extractor agree on."""
-    for name in SETS:
-        for one in read_annotations([data / name]):
+    for folder in folders:
+        rows = folder / "gold" if (folder / "gold").is_dir() else folder
+        for one in read_annotations([folder]):
             found = observe(VARIANTS[text](one), create_extractor()).found
             stem = one.name.rpartition("/")[2]
-            for symptom, gold in annotated(data / name / "gold" / f"{stem}.jsonl").items():
+            for symptom, gold in annotated(rows / f"{stem}.jsonl").items():
                 if (symptom, "present") not in found:
                     continue
                 ours = found[symptom, "present"].attributes

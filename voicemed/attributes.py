@@ -111,6 +111,8 @@ class _Text:
     negations: frozenset[int]
     stops: frozenset[int]
     "Tokens that begin a clause, by their word."
+    likened: frozenset[int] = frozenset()
+    "Tokens before which 'like' or 'as if' was said."
 
     def place(self, first: int) -> int:
         """Index of the token that holds a token of the sentence."""
@@ -153,6 +155,7 @@ class AttributeReader:
         self._asked, self._elsewhere = matcher("asked"), matcher("elsewhere")
         self._clause = {name: frozenset(words) for name, words in data["clause"].items()}
         self._trim = {name: frozenset(words) for name, words in data["trim"].items()}
+        self._sites = {site: frozenset(stems) for site, stems in data["sites"].items()}
         self._kinds = {name: tuple(ends) for name, ends in data["kinds"].items()}
         self._spelling: Mapping[str, str] = data["spelling"]
 
@@ -195,7 +198,7 @@ class AttributeReader:
         """
         text = self._text(tokens, words)
         named = {at for mention in mentions for at in mention.tokens}
-        found = [*self._matched(text, asked), *self._captured(text)]
+        found = [*self._matched(text, asked), *self._captured(text), *self._compared(text, named)]
         found = [
             one
             for one in found
@@ -225,14 +228,23 @@ class AttributeReader:
         text = self._text(tokens, ())
         nearest = min(rivals, key=lambda one: self._cost(tokens, found, one))
         if self._cost(tokens, found, nearest) > _FARTHEST:
-            return []
+            referred = self._referred(text, found, rivals)
+            if not isinstance(referred, Mention):
+                return referred
+            nearest = referred
         if not self.suits(found, nearest.concept.display):
             return []
         if found.beside and not self._touches(tokens, found, nearest, mentions):
             return []
         if self._of_something_else(text, found, nearest) or self._repeats(tokens, found, nearest):
             return []
-        return self._coordinated(tokens, nearest, rivals) if found.name in _TIMES else [nearest]
+        group = self._coordinated(tokens, nearest, rivals)
+        if found.name in ("location", "side") and found.first > nearest.first:
+            placed = self._kinds["placed"]
+            return [
+                one for one in group if one is nearest or one.concept.display.endswith(placed)
+            ]  # 'pain and swelling in my left knee'
+        return group if found.name in _TIMES else [nearest]
 
     @staticmethod
     def free(mentions: Sequence[Mention], found: Sequence[Attribute]) -> list[Mention]:
@@ -269,8 +281,18 @@ class AttributeReader:
             return True
         start = text.clause_start(text.place(found.first))
         start = text.spans[start][0] if start < len(text.spans) else found.first
+        if found.beside:
+            return found.place != "<" and self._beside_pronoun(tokens[start : found.first])
         about = {token.text for token in tokens[start : found.last + 1]} & self._clause["about"]
-        return not found.beside and (bool(about) or len(tokens) <= _LONGEST_REPLY - 4)
+        return bool(about) or len(tokens) <= _LONGEST_REPLY - 4
+
+    def _beside_pronoun(self, before: Sequence[Token]) -> bool:
+        """Whether 'it' and small words are all that stands before: 'it's mostly in my neck'."""
+        texts = [token.text for token in before]
+        pronouns = [at for at, text in enumerate(texts) if text in self._clause["pronoun"]]
+        if not pronouns or len(texts) - pronouns[0] > _LONGEST_REPLY - 3:
+            return False
+        return {*texts} <= self._clause["glue"] | self._clause["pronoun"]
 
     # The tokens
 
@@ -296,16 +318,26 @@ class AttributeReader:
         stops = {
             at
             for at, text in enumerate(texts)
-            if text in self._clause["stop"] and not self._joins(texts, at)
+            if text in self._clause["stop"] and not self._joins(joined, at)
         }
         negations = {at for at, text in enumerate(texts) if text in self._clause["negation"]}
-        return _Text(tuple(joined), tuple(places), frozenset(negations), frozenset(stops))
+        likened = {at for at in range(len(joined)) if _likened(joined, at, words)}
+        return _Text(
+            tuple(joined),
+            tuple(places),
+            frozenset(negations),
+            frozenset(stops),
+            frozenset(likened),
+        )
 
-    def _joins(self, texts: Sequence[str], at: int) -> bool:
+    @staticmethod
+    def _joins(tokens: Sequence[Token], at: int) -> bool:
         """Whether an 'and' joins two words ('loose and watery') rather than clauses."""
+        texts = [token.text for token in tokens]
         if texts[at] != "and" or not 0 < at < len(texts) - 1:
             return False
         alike = all(texts[side].endswith("ing") for side in (at - 1, at + 1))
+        alike |= at + 2 == len(texts) or tokens[at + 1].mark != ""
         return alike or at == 1 or texts[at : at + 3] == ["and", "a", "half"]
 
     def _value(self, text: _Text, first: int, last: int) -> str:
@@ -409,6 +441,29 @@ class AttributeReader:
             if clause is not None:
                 first, last = clause
                 yield from self._trimmed(text, match.label, first, last, match.weight, denied=True)
+
+    def _compared(self, text: _Text, named: Collection[int]) -> Iterator[_Found]:
+        """What the symptom is said to be like: 'it's like a band', 'as if I'd swallowed glass'."""
+        for first in text.likened:
+            before, said = text.tokens[max(first - 1, 0)], text.tokens[first].text
+            opens = first == 0 or before.mark or before.text in self._trim["alike"]
+            acts = before.text in self._trim["as_if"] and said in self._clause["subject"]
+            if not opens or not (acts or said in self._trim["picture"]):
+                continue
+            last = min(text.clause_end(first), first + _LONGEST) - 1
+            while last > first + 1 and text.tokens[last].text in self._trim["tail"]:
+                last -= 1
+            picture = text.tokens[first : last + 1]
+            places = {*range(text.spans[first][0], text.spans[last][1] + 1)}
+            if places & {*named} and not said.endswith("ing"):
+                continue  # 'it's like a cramp' names another symptom
+            numbered = any(token.stem in ("num", "10", "anno") for token in picture)
+            if numbered or {token.text for token in picture} & self._trim["no_picture"]:
+                continue
+            if len(picture) < (3 if said == "my" else 2):
+                continue
+            value = self._value(text, first, last)
+            yield _Found(Attribute("character", value, first, last, adds=True), 0)
 
     def _forward(self, text: _Text, at: int) -> int:
         """Index of the last token of the clause that goes on from a token."""
@@ -529,7 +584,8 @@ class AttributeReader:
             after = set()
         if found.name == "trend":  # 'if it gets worse', 'worse when', 'at the same time'
             other = self._trim["occasion"] | self._trim["after_trend"]
-            return bool({*before} & self._trim["condition"] or after & other)
+            plain = found.value.rpartition(" ")[2] in self._trim["positive"]  # 'it gets tight'
+            return plain or bool({*before} & self._trim["condition"] or after & other)
         if found.name in _TIMES and " " not in found.value and found.value in _SINGULAR:
             return True  # 'since Labor Day'
         if found.name in _TIMES:  # 'worse today', 'an hour after lunch'
@@ -550,6 +606,28 @@ class AttributeReader:
             marks += tokens[found.last].mark != ""
         return len(between) + _MARK_COST * marks
 
+    def _referred(
+        self, text: _Text, found: Attribute, rivals: Sequence[Mention]
+    ) -> Mention | list[Mention] | None:
+        """Of a clause about 'it', what that is: the one mention before it.
+
+        None where all mentions come in later clauses, so that it is of the symptom talked about;
+        an empty list where it is not plain.
+        """
+        start, _ = text.spans[text.clause_start(text.place(found.first))]
+        at = text.clause_start(text.place(found.first))
+        opening = {token.text for token in text.tokens[at : at + 2]}
+        if not opening & self._clause["pronoun"] or found.beside:
+            return []
+        before = [one for one in rivals if one.first < start]
+        if any(start <= one.first < found.first for one in rivals) or len(before) > 1:
+            return []
+        if before:
+            return before[0]
+        end = text.clause_end(text.place(found.last))
+        later = end >= len(text.tokens) or min(one.first for one in rivals) >= text.spans[end][0]
+        return None if later else []
+
     def _touches(
         self,
         tokens: Sequence[Token],
@@ -558,7 +636,10 @@ class AttributeReader:
         mentions: Sequence[Mention],
     ) -> bool:
         """Whether nothing but small words stands between it and the symptom."""
-        if found.place == "<" and found.first > mention.first:
+        inside = mention.first <= found.first and found.last <= mention.last
+        inner = {token.text for token in tokens[mention.first : found.first]}
+        inside = inside and not inner & self._clause["negation"]  # 'I can't really sleep'
+        if found.place == "<" and found.first > mention.first and not inside:
             return False
         if found.place == ">" and found.last < mention.last:
             return False
@@ -570,7 +651,7 @@ class AttributeReader:
         ends = tokens[min(found.last, mention.last)]
         return (
             len(between) <= limit
-            and not ends.mark
+            and not (between and ends.mark)
             and all(
                 at in named or (tokens[at].text in glue and not tokens[at].mark) for at in between
             )
@@ -596,10 +677,18 @@ class AttributeReader:
         """Whether the words only name the symptom again: 'itchy', the chest of a chest pain."""
         span = {*range(found.first, found.last + 1)}
         if found.name == "location":
-            return {at for at in span if tokens[at].text not in _ARTICLES} <= {*mention.tokens}
+            words = {at for at in span if tokens[at].text not in _ARTICLES}
+            named = self._names_site(mention.concept.display, [tokens[at].stem for at in words])
+            return bool(words & {*mention.tokens}) and named
         if found.name != "character" or not span & {*mention.tokens}:
             return False
         return all(tokens[at].stem[:4] in mention.concept.display for at in span)
+
+    def _names_site(self, symptom: str, stems: Collection[str]) -> bool:
+        """Whether the symptom's name already holds that part of the body."""
+        sites = (words for site, words in self._sites.items() if site in symptom)
+        own = frozenset({"left", "right"}).union(*sites)
+        return all(stem in own or stem[:4] in symptom for stem in stems)
 
     def _coordinated(
         self, tokens: Sequence[Token], nearest: Mention, rivals: Sequence[Mention]
@@ -672,6 +761,15 @@ def _whole_numbers(
             spans += [(place, place) for place in range(at, last + 1)]
         at = last + 1
     return pieces, spans
+
+
+def _likened(tokens: Sequence[Token], at: int, words: Sequence[str]) -> bool:
+    """Whether 'like' (which no token holds), 'as if' or 'as though' stands before a token."""
+    said = [token.text for token in tokens[max(at - 2, 0) : at]]
+    if said in (["as", "if"], ["as", "though"]):
+        return True
+    place = tokens[at].word - 1
+    return 0 <= place < len(words) and words[place].strip().casefold() == "like"
 
 
 def _number_stem(value: float, text: str) -> str:
