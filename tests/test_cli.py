@@ -109,7 +109,8 @@ def test_each_example_parses(monkeypatch: pytest.MonkeyPatch, name: str, example
 
 def test_every_command_has_examples() -> None:
     names = [command.name for command in cli.app.registered_commands]
-    names += [f"models {command.name}" for command in cli.models_app.registered_commands]
+    for group, app in (("models", cli.models_app), ("evaluate", cli.evaluate_app)):
+        names += [f"{group} {command.name}" for command in app.registered_commands]
     assert sorted(map(str, names)) == sorted(cli.EXAMPLES)
 
 

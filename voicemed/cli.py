@@ -51,7 +51,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "train": (
         "voicemed train clinic/ --output clinic.safetensors",
-        "voicemed train primock57/ osce/ --scratch --output heads.safetensors --seed 7",
+        "voicemed train set1/ set2/ --scratch --output heads.safetensors",
     ),
     "evaluate symptoms": (
         "voicemed evaluate symptoms clinic/held_out",
