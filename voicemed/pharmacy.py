@@ -132,6 +132,13 @@ class Pharmacy:
         found: dict[str, list[tuple[int, int]]] = defaultdict(list)
         for match in self._cues.find(sentence):
             found[match.label].append((match.tokens[0], match.tokens[-1]))
+        for label in {"taking", "report"} & found.keys():  # 'she can use' plans
+            found[label] = [
+                (first, last)
+                for first, last in found[label]
+                if not any(first < start <= end < last for start, end in found["plan"])
+            ]
+        found = defaultdict(list, {label: places for label, places in found.items() if places})
         conditions = found.pop("allergy condition", [])
         if not conditions:
             return found
