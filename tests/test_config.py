@@ -108,7 +108,8 @@ def test_a_byte_order_mark_is_no_error(tmp_path: Path) -> None:
         ("[recognition]\nlangauge = 'de'", "unknown key recognition.langauge; did you mean"),
         (
             "[zzz]",
-            "unknown section [zzz]; known: audio, endpointing, recognition, extraction, speech, dialog",
+            "unknown section [zzz]; known: audio, endpointing, recognition, extraction, speech, "
+            "dialog",
         ),
         (
             "rate = 1.0",
