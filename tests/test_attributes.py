@@ -65,6 +65,19 @@ def owned(text: str) -> set[tuple[str, str, str]]:
         ("If I lie down, it helps.", {"relieving": "if I lie down"}),
         ("I took some ibuprofen and it helped", {"relieving": "ibuprofen"}),
         ("It feels like someone sitting on it", {"character": "someone sitting on it"}),
+        ("It's like a band.", {"character": "a band"}),
+        ("like swallowing razor blades", {"character": "swallowing razor blades"}),
+        ("It feels as if I'm wearing a tie", {"character": "I'm wearing a tie"}),
+        ("every time I climb the stairs", {"aggravating": "every time I climb the stairs"}),
+        ("Just when I blow too hard.", {"aggravating": "when I blow too hard"}),
+        ("it eased with paracetamol", {"relieving": "with paracetamol"}),
+        ("It's better sitting up.", {"relieving": "sitting up"}),
+        ("it started after my operation", {"onset": "after my operation"}),
+        ("it's been there since Labor Day", {"onset": "labor day"}),
+        ("it's becoming sharper", {"trend": "becoming sharper"}),
+        ("It's brown coloured", {"character": "brown coloured"}),
+        ("on two occasions", {"frequency": "two occasions"}),
+        ("a few streaks in the hanky", {"amount": "a few streaks"}),
         ("right now I feel fine", {}),
         ("Three days.", {}),
         ("", {}),
@@ -145,6 +158,10 @@ def test_bare_answers_count_after_their_question(
         ("Where exactly is the pain?", {"location"}),
         ("Which side is it?", {"side"}),
         ("How often does it happen?", {"frequency"}),
+        ("Is it a dry cough or a wet cough?", {"character"}),
+        ("Is it there throughout the day?", {"frequency"}),
+        ("Can you tell me a bit more about your cough?", {"more"}),
+        ("Can you tell me a bit more about your family?", set()),
         ("How long have you been smoking?", set()),
         ("How can I help you?", set()),
         ("Any fever?", set()),
@@ -178,6 +195,30 @@ def test_asked(question: str, names: set[str]) -> None:
             "chest pain when I walk upstairs",
             {("aggravating", "when I walk upstairs", "chest pain")},
         ),
+        ("a weird swelling on my elbow", {("location", "elbow", "joint swelling")}),
+        ("my ankles have swollen up", {("location", "ankles", "leg swelling")}),
+        (
+            "stiffness and swelling in my left wrist",
+            {
+                (name, value, symptom)
+                for name, value in (("location", "left wrist"), ("side", "left"))
+                for symptom in ("joint stiffness", "joint swelling")
+            },
+        ),
+        ("my skin's quite red", {("severity", "quite", "skin redness")}),
+        ("I can't really sleep", set()),
+        ("I had a headache on Monday", {("onset", "monday", "headache")}),
+        (
+            "short of breath going up the stairs",
+            {("aggravating", "going up the stairs", "shortness of breath")},
+        ),
+        (
+            "I was sneezing quite a bit all through the week, but that has kind of gone away now",
+            {("trend", "gone away", "sneezing")},
+        ),
+        ("it's been going on for five days now, and I'm having trouble breathing too", set()),
+        ("a pain in my stomach", set()),
+        ("my neck pain is like a toothache", set()),
         ("I've been taking ibuprofen for three days for the headache", set()),
         ("a headache and a dry mouth", set()),
         ("the pain I had when I was in Spain", set()),
@@ -185,6 +226,52 @@ def test_asked(question: str, names: set[str]) -> None:
 )  # fmt: skip
 def test_owners(text: str, expected: set[tuple[str, str, str]]) -> None:
     assert owned(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It's like a week.",
+        "It's like I've had enough",
+        "I have like a question",
+        "it's like the thing I said",
+        "It's like really a problem",
+    ],
+)
+def test_filler_is_no_comparison_and_an_adjective_no_trend(text: str) -> None:
+    assert "character" not in read(text)
+    assert "trend" not in read("It gets tight.")
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "follows"),
+    [
+        ("It's mostly in my lower back.", "lower back", True),
+        ("My sister lives at the back", "back", False),
+        ("It hurts when I breathe in", "when I breathe in", True),
+        ("I work when I travel", "when I travel", False),
+        ("It's thick and green.", "green", True),
+    ],
+)
+def test_follows_where_a_pronoun_stands_for_the_symptom(
+    text: str, value: str, follows: bool
+) -> None:
+    words = text.split()
+    tokens = tokenize(words)
+    reader = load_attributes()
+    (found,) = [one for one in reader.read(tokens, (), words) if one.value == value]
+    assert reader.follows(found, tokens, ()) == follows
+
+
+def test_a_clause_about_it_is_of_what_was_talked_about() -> None:
+    words = "It's been going on for five days now, and I'm having trouble breathing as well".split()
+    tokens = tokenize(words)
+    mentions = load_lexicon().mentions(tokens)
+    reader = load_attributes()
+    (found,) = reader.read(tokens, (), words, mentions)
+    assert (found.name, found.value) == ("duration", "five days")
+    assert reader.owners(found, tokens, mentions) is None
+    assert reader.follows(found, tokens, ())
 
 
 def test_distance_to_a_mention() -> None:

@@ -227,11 +227,13 @@ class AttributeReader:
             return None
         text = self._text(tokens, ())
         nearest = min(rivals, key=lambda one: self._cost(tokens, found, one))
+        referred = None if found.beside else self._referred(text, found, rivals)
+        if referred == []:
+            return None
         if self._cost(tokens, found, nearest) > _FARTHEST:
-            referred = self._referred(text, found, rivals)
-            if not isinstance(referred, Mention):
-                return referred
-            nearest = referred
+            if not referred:
+                return []
+            nearest = referred[0]
         if not self.suits(found, nearest.concept.display):
             return []
         if found.beside and not self._touches(tokens, found, nearest, mentions):
@@ -608,25 +610,24 @@ class AttributeReader:
 
     def _referred(
         self, text: _Text, found: Attribute, rivals: Sequence[Mention]
-    ) -> Mention | list[Mention] | None:
-        """Of a clause about 'it', what that is: the one mention before it.
+    ) -> list[Mention] | None:
+        """What 'it' is where its clause has the attribute: the one mention before, in a list.
 
-        None where all mentions come in later clauses, so that it is of the symptom talked about;
-        an empty list where it is not plain.
+        An empty list where mentions come only in later clauses ('it's been a week, and my head
+        hurts'), so that it is the symptom talked about; None where there is no 'it', or no telling.
         """
-        start, _ = text.spans[text.clause_start(text.place(found.first))]
         at = text.clause_start(text.place(found.first))
         opening = {token.text for token in text.tokens[at : at + 2]}
-        if not opening & self._clause["pronoun"] or found.beside:
-            return []
+        start = text.spans[at][0]
         before = [one for one in rivals if one.first < start]
-        if any(start <= one.first < found.first for one in rivals) or len(before) > 1:
-            return []
+        inside = any(start <= one.first < found.first for one in rivals)
+        if not opening & self._clause["pronoun"] or inside or len(before) > 1:
+            return None
         if before:
-            return before[0]
+            return before
         end = text.clause_end(text.place(found.last))
-        later = end >= len(text.tokens) or min(one.first for one in rivals) >= text.spans[end][0]
-        return None if later else []
+        goes_on = end < len(text.tokens) and end in text.stops
+        return [] if goes_on and min(one.first for one in rivals) > text.spans[end][0] else None
 
     def _touches(
         self,
