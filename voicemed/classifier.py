@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from voicemed.assertion import Assertion, Experiencer, Status
 from voicemed.encoder import Encoder, Vector
 from voicemed.errors import ModelDamaged
-from voicemed.findings import Finding, StatusChange
+from voicemed.findings import MAX_EVIDENCE, Finding, StatusChange
 from voicemed.lexicon import Concept
 from voicemed.transcript import Span, Turn
 
@@ -42,7 +42,6 @@ _MOST = 3
 _DOUBT = 0.2
 """Probability from which on a symptom that the rules see, but the heads do not, is shown as
 uncertain; below, it is taken for a misunderstanding and left out."""
-_MAX_EVIDENCE = 8
 _LONGEST = 30
 "Words of a sentence that are looked at."
 
@@ -295,7 +294,7 @@ def _as(
     return Finding(
         candidate.concept,
         Assertion(status, Experiencer.PATIENT),
-        spans[:_MAX_EVIDENCE],
+        spans[:MAX_EVIDENCE],
         found[0].attributes if found and status is Status.PRESENT else {},
         round(probability, 3),
     )

@@ -12,6 +12,8 @@ from voicemed.assertion import Assertion, Status
 from voicemed.lexicon import Concept
 from voicemed.transcript import Span, Turn
 
+MAX_EVIDENCE = 8
+"""Places in the turns that a finding names at most."""
 DOUBTFUL = 0.6
 """Confidence below which a finding is marked as one to check."""
 

@@ -13,11 +13,9 @@ from types import MappingProxyType
 
 from voicemed.assertion import Assertion, Experiencer, Status
 from voicemed.attributes import Description
-from voicemed.findings import Finding, StatusChange
+from voicemed.findings import MAX_EVIDENCE, Finding, StatusChange
 from voicemed.lexicon import Concept
 from voicemed.transcript import Span
-
-_MAX_EVIDENCE = 8
 
 
 class Strength(IntEnum):
@@ -125,7 +123,7 @@ class History:
         return Finding(
             self.concept,
             Assertion(status, self.experiencer),
-            spans[:_MAX_EVIDENCE],
+            spans[:MAX_EVIDENCE],
             self._described() if status is Status.PRESENT else {},
             round(max(one.confidence for one in supporting), 3),
             history=(first,) if status is Status.PAST else self._changes(),

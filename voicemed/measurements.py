@@ -29,7 +29,7 @@ from voicemed.assertion import (
     load_rules,
     split,
 )
-from voicemed.findings import Extractor, Finding, FindingKind
+from voicemed.findings import MAX_EVIDENCE, Extractor, Finding, FindingKind
 from voicemed.lexicon import Concept, Kind, Match, Mention, PhraseMatcher, Token
 from voicemed.quantities import Number, numbers, plain, tokens
 from voicemed.transcript import Span, Turn
@@ -49,7 +49,6 @@ _PRONOUN = 13
 """Below this a whole number may count anything: 'no one', 'the other three'."""
 _TOPIC_TURNS = 2
 """Turns for which a measurement that was asked after waits for its value."""
-_MAX_EVIDENCE = 8
 _OPENING_TURNS = 12
 """Turns in which a parent says that the child is the patient."""
 _NAMED, _ASKED, _ALONE = 0.9, 0.8, 0.7
@@ -147,7 +146,7 @@ class _Reading:
         return Finding(
             Concept(LOINC, self.loinc, self.measure),
             self.assertion,
-            self.spans[:_MAX_EVIDENCE],
+            self.spans[:MAX_EVIDENCE],
             attributes,
             round(self.confidence, 3),
             FindingKind.MEASUREMENT,

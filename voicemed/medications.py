@@ -15,7 +15,7 @@ from functools import cache
 from importlib.resources import files
 
 from voicemed.assertion import Act, Assertion, Experiencer, Reply, Rules, Sentence, Status, split
-from voicemed.findings import Extractor, Finding, FindingKind
+from voicemed.findings import MAX_EVIDENCE, Extractor, Finding, FindingKind
 from voicemed.lexicon import Concept, Kind, Mention, Token, tokenize
 from voicemed.pharmacy import (
     ADJACENT,
@@ -56,7 +56,6 @@ _LAST_TURNS = 3
 """Turns after which 'it' no longer means the medicine named last."""
 _OPENING_TURNS = 12
 """Turns in which a parent says that the child is the patient."""
-_MAX_EVIDENCE = 8
 _TOPICS = ("medication", "tried", "allergy", "drug allergy", "food allergy")
 """What a doctor can ask after in general, as in medications.toml."""
 _OF_MEDICINES = frozenset({"medication", "tried"})
@@ -150,7 +149,7 @@ class _History:
         return Finding(
             self._concept(),
             Assertion(status, self.experiencer),
-            spans[:_MAX_EVIDENCE],
+            spans[:MAX_EVIDENCE],
             attributes,
             round(max(one.confidence for one in supporting), 3),
             self.kind,
