@@ -182,10 +182,10 @@ def test_other_words_stay(words: list[tuple[str, Seconds]]) -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), max_size=12))
-def test_words_with_sound_of_their_own_are_never_taken_away(words: list[tuple[str, bool]]) -> None:
+def test_what_is_taken_away_only_says_again_what_stays(words: list[tuple[str, bool]]) -> None:
     timed, at = [], 0.0
-    for text, sounds in words:
-        timed.append(Word(f" {text}", at, at + 0.3 * sounds, 0.9))
+    for i, (text, sounds) in enumerate(words):
+        timed.append(Word(f" {text}", at, at + 0.3 * sounds, 0.9 - i / 100))  # no two are equal
         at += 0.3 * sounds
     said = Hypothesis("".join(w.text for w in timed), tuple(timed), len(timed), -0.2, 0.01, "en")
     kept = without_soundless_repeats(said)
