@@ -134,18 +134,22 @@ def test_threshold_has_hysteresis() -> None:
     assert whole.end == pytest.approx(2.5, abs=0.1)
 
 
-def test_pending_grows_and_is_none_between_utterances() -> None:
+def test_pending_grows_and_is_none_in_silences() -> None:
+    """A partial hypothesis in a silence would keep the final text waiting."""
     endpointer = Endpointer(EndpointingSettings(), WINDOW)
     sound = numbered(200)
     lengths = []
-    for number, probability in enumerate(windows(1, 0) + windows(1, 0.9) + windows(1, 0)):
+    spoken = windows(1, 0) + windows(1, 0.9) + windows(0.1, 0) + windows(0.4, 0.9) + windows(1, 0)
+    for number, probability in enumerate(spoken):
         endpointer.push(sound[number * WINDOW : (number + 1) * WINDOW], probability)
         pending = endpointer.pending()
         lengths.append(0 if pending is None else pending.samples.size)
     assert lengths[30] == 0
     assert lengths[35] > 0
     assert lengths[60] > lengths[40]
-    assert lengths[-1] == 0
+    assert lengths[63] == lengths[64] == 0  # 0.1 s of silence
+    assert lengths[70] > lengths[60]
+    assert lengths[78:] == [0] * len(lengths[78:])
 
 
 def test_pre_roll_never_reaches_into_the_utterance_before() -> None:

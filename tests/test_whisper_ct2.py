@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from difflib import SequenceMatcher
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -132,6 +133,18 @@ def test_the_trimmed_window_reads_what_the_full_one_reads(
     assert word_error_rate(careful.text, jfk_read.text) == 0
     assert word_error_rate(careful.text, draft.text) < 0.1
     assert [w.end for w in careful.words] == pytest.approx([w.end for w in jfk_read.words], abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "frames"),
+    [([0.5], 1000), ([2.0, 8.5], 1000), ([8.6], 1100), ([16.0], 1800), ([29.0], 3000)],
+)
+def test_a_window_holds_the_longest_and_its_tail_and_is_never_short(
+    seconds: list[float], frames: int
+) -> None:
+    decoder = CT2Decoder(SimpleNamespace(model=None), "fake", "cpu")
+    stretches = [np.zeros(int(length * SAMPLE_RATE), np.float32) for length in seconds]
+    assert decoder._frames(stretches) == frames
 
 
 # ---- Prefix and prompt ---------------------------------------------------------------------------

@@ -137,8 +137,9 @@ class Endpointer:
         return self._end() if self._voiced else []
 
     def pending(self) -> Utterance | None:
-        """The utterance so far, None before SpeechStarted and after Ended."""
-        return self._utterance(self._end_of_speech) if self._started else None
+        """The utterance that grows now; None before SpeechStarted, after Ended and in a silence."""
+        growing = self._started and self._talking
+        return self._utterance(self._end_of_speech) if growing else None
 
     def _hear_speech(self) -> list[EndpointEvent]:
         events: list[EndpointEvent] = []
