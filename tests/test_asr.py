@@ -108,9 +108,10 @@ def test_more_tokens_than_anybody_can_speak(seconds: Seconds) -> None:
     ("no_speech", "logprob", "brief", "long"),
     [
         (0.7, -1.1, True, True),
-        (0.27, -1.01, True, False),  # 'Sanctuary, man' about a café
+        (0.36, -0.84, True, False),  # 'Sanctuary, man' about a café
+        (0.29, -1.05, False, False),  # "I've smoked", said
         (0.15, -1.1, False, False),
-        (0.5, -0.9, False, False),
+        (0.5, -0.75, False, False),
         (0.9, -0.5, False, False),
         (0.01, -1.4, False, False),
         (0.01, -1.6, True, True),
