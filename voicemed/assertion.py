@@ -170,7 +170,7 @@ class Sentence:
     @property
     def past_tense(self) -> bool:
         """Whether it tells of before: 'I had', 'it was'."""
-        return any(token.text in ("had", "was", "were", "did", "got") for token in self.tokens)
+        return any(token.text in _PAST_VERBS for token in self.tokens)
 
     @property
     def rising(self) -> bool:
@@ -183,7 +183,13 @@ class Sentence:
         opening = [token.text for token in self.tokens[self.start : self.start + 2]]
         if opening[:1] and opening[0] in _YES:
             opening.pop(0)
+        if opening[:1] == ["no"] and self._denies_next(opening):
+            return False  # 'No pain' leaves the swelling open
         return bool(opening) and opening[0] in _NO | {"none", "nothing"}
+
+    def _denies_next(self, opening: Sequence[str]) -> bool:
+        at = next(k for k, token in enumerate(self.tokens) if token.text == opening[0])
+        return not self.tokens[at].mark and any(one.first == at + 1 for one in self.mentions)
 
     def starts_with(self, *stems: str) -> bool:
         """Whether the first token is one of these."""
@@ -192,18 +198,27 @@ class Sentence:
     def _status(self, mention: Mention) -> Status:
         denied = self.negated(mention)
         if mention.kind in (Kind.NORMAL, Kind.DENIAL):
-            return Status.PRESENT if denied else Status.ABSENT
-        if denied:
+            if not denied:
+                return Status.ABSENT
+        elif denied:
             exceptions = (first for first, _ in self.cues["exception"])
             excepted = any(0 < first - mention.last <= 4 for first in exceptions)
             return Status.PRESENT if excepted else Status.ABSENT
         if any(0 < mention.first - last <= 5 for _, last in self.cues["uncertain"]):
             return Status.UNCERTAIN
-        if self.has("past") and not {token.stem for token in self.tokens} & _ONGOING:
+        if self._is_over(mention):
             return Status.PAST
         if self.has("fear", before=mention.first + 1):
             return Status.HYPOTHETICAL
         return Status.PRESENT
+
+    def _is_over(self, mention: Mention) -> bool:
+        """Whether it is told of another time, or of a drug that did it once."""
+        stems = {token.stem for token in self.tokens}
+        if self.has("reacted") or (self.has("past") and not stems & _ONGOING):
+            return True
+        went = any(first > mention.last for first, _ in self.cues["over"])
+        return went and self.has("before") and not stems & _LASTING
 
     def _reaches(self, cue: tuple[int, int], mention: Mention) -> bool:
         _, last = cue
@@ -272,6 +287,10 @@ _SUBJECTS = frozenset(
 )
 _OWNERS = frozenset({"i", "ive", "im", "my"})
 _NOT_OWN = frozenset({"you", "your", "youre", "see", "hear", "patients", "patient", "people"})
+_PAST_VERBS = frozenset(
+    "had was were did got lost felt went came became threw fainted vomited passed coughed bled "
+    "fell put gave made woke collapsed kept ended".split()
+)
 _DEFINITE = frozenset({"the", "this", "that", "these", "those", "your", "my"})
 _PLAIN = frozenset(
     [
@@ -292,6 +311,7 @@ _PLAIN = frozenset(
 _NO = frozenset({"no", "nope", "nah"})
 _YES = frozenset({"yes", "yeah", "yep", "yup", "aye"})
 _CONDITION = frozenset({"if", "unless", "should", "whether", "case", "until"})
+_LASTING = frozenset({"start", "began", "begin", "still"})
 _ONGOING = frozenset({"start", "began", "since", "still", "begin", "ever", "come", "now"})
 
 

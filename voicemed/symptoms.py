@@ -105,6 +105,9 @@ class SymptomExtractor:
         self._roles, self._persons, self._stances = Roles(), Persons(), Stances()
         self._reaction = self._seasonal = False
         self._past_turn = 0
+        self._asked_past = False
+        self._before: tuple[int, int] | None = None
+        "Turn and first word of the last sentence that told when something was, as 'in June' does."
         self._patient_spoke = False
         self._turns = 0
 
@@ -181,8 +184,9 @@ class SymptomExtractor:
             self._recap(heard)
             return
         self._answered.clear()
+        self._asked_past = sentence.has("past")
         self._open = [question for question in self._open if not question.assumed]
-        self._seasonal |= sentence.has("seasonal")
+        self._seasonal = self._is_seasonal(sentence)
         self._reaction = (sentence.has("reaction") and not self._seasonal) or (
             self._reaction and sentence.has("reaction_follow")
         )
@@ -248,6 +252,7 @@ class SymptomExtractor:
             frozenset(sentence.tokens[at].stem for at in mention.tokens) - _EMPTY_STEMS,
             assumed=sentence.act is Act.STATEMENT,
             presupposed=sentence.act is Act.OPEN,
+            ever=sentence.has("past") or "ever" in {token.text for token in sentence.tokens},
         )
 
     def _presuppose(self, heard: Heard) -> None:
@@ -336,7 +341,11 @@ class SymptomExtractor:
         if sentence.has("past"):
             self._past_turn = heard.turn.id
             self._put_back(heard)
-        self._seasonal |= sentence.has("seasonal")
+        if sentence.has("over"):
+            self._put_back_since(heard)
+        if sentence.has("before"):
+            self._before = heard.turn.id, sentence.tokens[0].word
+        self._seasonal = self._is_seasonal(sentence)
         self._reaction |= sentence.has("reaction") and not self._seasonal
         self._grant(heard)
         questions, topic = list(self._open), self._topic
@@ -348,7 +357,9 @@ class SymptomExtractor:
             self._open += [
                 question  # 'As a child I did.' leaves open whether now, as in 'But no, not now.'
                 for question in questions
-                if question.concept in stated and self._told_past(question, heard)
+                if question.concept in stated
+                and not question.ever
+                and self._told_past(question, heard)
             ]
         elif self._answered and not stated:
             self._correct(heard)
@@ -382,13 +393,32 @@ class SymptomExtractor:
         opens = sentence.starts_with("i", "that", "it", "this", "we") and not sentence.mentions
         if not opens or len(sentence.tokens) > _ELLIPTIC:
             return
+        self._make_past(heard.turn.id)
+
+    def _put_back_since(self, heard: Heard) -> None:
+        """'In June my eyes stream. Not now.': of the sentence with a time, and those after it."""
+        sentence = heard.sentence
+        said_when = self._before is not None and self._before[0] == heard.turn.id
+        if self._before is None or not said_when or sentence.mentions or sentence.asked:
+            return
+        if len(sentence.tokens) <= _ELLIPTIC:
+            self._make_past(*self._before)
+
+    def _make_past(self, turn: int, since: int = 0) -> None:
+        """Take what the patient told in this turn, from a word on, for long over."""
         for history in self._histories.values():
             last = history.evidence[-1] if history.evidence else None
-            if last is None or last.spans[-1].turn != heard.turn.id:
+            if last is None or last.spans[-1].turn != turn or last.spans[-1].first < since:
                 continue
             if last.strength is Strength.STATED and last.assertion.status is Status.PRESENT:
                 past = Assertion(Status.PAST, last.assertion.experiencer)
                 history.evidence[-1] = replace(last, assertion=past)
+
+    def _is_seasonal(self, sentence: Sentence) -> bool:
+        """Whether allergies that are felt now are the subject, after this sentence."""
+        if sentence.has("seasonal"):
+            return True
+        return self._seasonal and not sentence.has("ingested")
 
     def _asks_back(self, sentence: Sentence) -> bool:
         """A patient's own question ('could it be a fever?') tells nothing."""
@@ -564,12 +594,21 @@ class SymptomExtractor:
                 and history.status is Status.PRESENT
             ):
                 return None  # 'it did nothing for the pain', 'no pain elsewhere'
-        earlier = self._past_turn == heard.turn.id and sentence.past_tense
-        if status is Status.PRESENT and (earlier or (self._reaction and history is None)):
+        if status is Status.PRESENT and self._is_of_before(heard, history):
             return Status.PAST
         if asked and status is Status.PRESENT and self._contradicts_itself(sentence, mention):
             return Status.UNCERTAIN
         return status
+
+    def _is_of_before(self, heard: Heard, history: History | None) -> bool:
+        """Whether the sentences around it tell of an earlier time, or of what a drug once did."""
+        known = history is not None and history.status is Status.PRESENT
+        if self._reaction and not known:
+            return True
+        stems = {token.stem for token in heard.sentence.tokens}
+        if not heard.sentence.past_tense or stems & {"since", "still", "now"}:
+            return False
+        return self._past_turn == heard.turn.id or (self._asked_past and not known)
 
     def _contradicts_itself(self, sentence: Sentence, mention: Mention) -> bool:
         """'No, I have lost weight': a "haven't" misheard; 'No, I have a migraine' is plain."""
