@@ -183,13 +183,7 @@ class Sentence:
         opening = [token.text for token in self.tokens[self.start : self.start + 2]]
         if opening[:1] and opening[0] in _YES:
             opening.pop(0)
-        if opening[:1] == ["no"] and self._denies_next(opening):
-            return False  # 'No pain' leaves the swelling open
         return bool(opening) and opening[0] in _NO | {"none", "nothing"}
-
-    def _denies_next(self, opening: Sequence[str]) -> bool:
-        at = next(k for k, token in enumerate(self.tokens) if token.text == opening[0])
-        return not self.tokens[at].mark and any(one.first == at + 1 for one in self.mentions)
 
     def starts_with(self, *stems: str) -> bool:
         """Whether the first token is one of these."""
@@ -215,8 +209,9 @@ class Sentence:
     def _is_over(self, mention: Mention) -> bool:
         """Whether it is told of another time, or of a drug that did it once."""
         stems = {token.stem for token in self.tokens}
-        if self.has("reacted") or (self.has("past") and not stems & _ONGOING):
-            return True
+        ongoing = stems & (_ONGOING - {"now"} if self.has("over") else _ONGOING)
+        if self.has("reacted") or (self.has("past") and not ongoing):
+            return True  # 'not now' is no word of now
         went = any(first > mention.last for first, _ in self.cues["over"])
         return went and self.has("before") and not stems & _LASTING
 

@@ -184,7 +184,7 @@ class SymptomExtractor:
             self._recap(heard)
             return
         self._answered.clear()
-        self._asked_past = sentence.has("past")
+        self._asked_past = sentence.act is Act.CLOSED and sentence.has("past")
         self._open = [question for question in self._open if not question.assumed]
         self._seasonal = self._is_seasonal(sentence)
         self._reaction = (sentence.has("reaction") and not self._seasonal) or (
@@ -355,7 +355,7 @@ class SymptomExtractor:
             self._reply(heard, questions, stated)
             self._told_since_open |= bool(stated)
             self._open += [
-                question  # 'As a child I did.' leaves open whether now, as in 'But no, not now.'
+                replace(question, told_past=True)  # 'As a child I did.' leaves open whether now, as in 'But no, not now.'
                 for question in questions
                 if question.concept in stated
                 and not question.ever
@@ -399,7 +399,7 @@ class SymptomExtractor:
         """'In June my eyes stream. Not now.': of the sentence with a time, and those after it."""
         sentence = heard.sentence
         said_when = self._before is not None and self._before[0] == heard.turn.id
-        if self._before is None or not said_when or sentence.mentions or sentence.asked:
+        if self._before is None or not said_when or sentence.mentions or sentence.rising:
             return
         if len(sentence.tokens) <= _ELLIPTIC:
             self._make_past(*self._before)
@@ -606,7 +606,7 @@ class SymptomExtractor:
         if self._reaction and not known:
             return True
         stems = {token.stem for token in heard.sentence.tokens}
-        if not heard.sentence.past_tense or stems & {"since", "still", "now"}:
+        if not heard.sentence.past_tense or stems & {"since", "still"}:
             return False
         return self._past_turn == heard.turn.id or (self._asked_past and not known)
 
@@ -633,6 +633,8 @@ class SymptomExtractor:
         for question in questions:
             if question.concept in told:
                 self._note_question(question)
+        if told:  # 'As a child. No pain.' denies the pain only
+            questions = [question for question in questions if not question.told_past]
         partial = any(question.concept in told for question in questions)
         plain = heard.sentence.plain
         conditional = heard.sentence.has("condition")  # 'Only when I cough' tells when
