@@ -134,6 +134,7 @@ class Persons:
             self._asked_teller = sentence.has("greets")
         self._follow(sentence, turn, doctor=doctor)
         proxy = sentence.has("proxy") and not sentence.has("company") and not self._goes_on
+        proxy = proxy and not any(map(sentence.own, sentence.mentions))
         if self._turns <= _OPENING_TURNS and proxy:
             self.spoken_for = True
             self._patient_words |= {

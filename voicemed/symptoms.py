@@ -55,6 +55,7 @@ _EMPTY_STEMS = frozenset(
     "some pain not no can cannot trouble problem difficult when up down out it that this i "
     "you".split()
 )
+_OF_NOW = frozenset({"now", "today", "currently", "moment", "still", "since", "lately", "this"})
 _MIRRORED = 8
 """Tokens up to which a doctor's sentence only puts the patient's words in other ones."""
 _LISTED = 3
@@ -106,8 +107,8 @@ class SymptomExtractor:
         self._reaction = self._seasonal = False
         self._past_turn = 0
         self._asked_past = False
-        self._before: tuple[int, int] | None = None
-        "Turn and first word of the last sentence that told when something was, as 'in June' does."
+        self._told_with: dict[str, tuple[int, int]] = {}
+        "Turn and first word of the last sentence of the patient's with such a cue."
         self._patient_spoke = False
         self._turns = 0
 
@@ -219,7 +220,7 @@ class SymptomExtractor:
             self._heard_since_open = 0
             self._said_since_open, self._spans_since_open = [], []
         for mention in sentence.mentions:
-            if is_set_aside(sentence, mention):
+            if is_set_aside(sentence, mention) or sentence.has("supposed", before=mention.first):
                 continue
             if mention.kind is Kind.TOPIC and sentence.act is not Act.HOW_IS:
                 continue
@@ -341,12 +342,11 @@ class SymptomExtractor:
         if sentence.has("past"):
             self._past_turn = heard.turn.id
             self._put_back(heard)
-        if sentence.has("over"):
-            self._put_back_since(heard)
-        if sentence.has("before"):
-            self._before = heard.turn.id, sentence.tokens[0].word
+        self._put_back_since(heard)
         self._seasonal = self._is_seasonal(sentence)
-        self._reaction |= sentence.has("reaction") and not self._seasonal
+        denied = sentence.plain and sentence.reply is Reply.NO  # of allergies
+        self._reaction |= sentence.has("reaction")
+        self._reaction &= not self._seasonal and not denied
         self._grant(heard)
         questions, topic = list(self._open), self._topic
         self._affirmed = False
@@ -398,11 +398,14 @@ class SymptomExtractor:
     def _put_back_since(self, heard: Heard) -> None:
         """'In June my eyes stream. Not now.': of the sentence with a time, and those after it."""
         sentence = heard.sentence
-        said_when = self._before is not None and self._before[0] == heard.turn.id
-        if self._before is None or not said_when or sentence.mentions or sentence.rising:
-            return
-        if len(sentence.tokens) <= _ELLIPTIC:
-            self._make_past(*self._before)
+        here = heard.turn.id, sentence.tokens[0].word
+        short = len(sentence.tokens) <= _ELLIPTIC and not sentence.mentions and not sentence.rising
+        for cue, other in (("over", "before"), ("before", "over")):
+            told = self._told_with.get(other)
+            if short and sentence.has(cue) and told is not None and told[0] == heard.turn.id:
+                self._make_past(*told)
+            if sentence.has(cue):
+                self._told_with[cue] = here
 
     def _make_past(self, turn: int, since: int = 0) -> None:
         """Take what the patient told in this turn, from a word on, for long over."""
@@ -416,7 +419,7 @@ class SymptomExtractor:
 
     def _is_seasonal(self, sentence: Sentence) -> bool:
         """Whether allergies that are felt now are the subject, after this sentence."""
-        if sentence.has("seasonal"):
+        if sentence.has("seasonal") or (self._reaction and sentence.has("airborne")):
             return True
         return self._seasonal and not sentence.has("ingested")
 
@@ -603,9 +606,9 @@ class SymptomExtractor:
     def _is_of_before(self, heard: Heard, history: History | None) -> bool:
         """Whether the sentences around it tell of an earlier time, or of what a drug once did."""
         known = history is not None and history.status is Status.PRESENT
-        if self._reaction and not known:
-            return True
         stems = {token.stem for token in heard.sentence.tokens}
+        if self._reaction and not known and not stems & _OF_NOW:
+            return True
         if not heard.sentence.past_tense or stems & {"since", "still"}:
             return False
         return self._past_turn == heard.turn.id or (self._asked_past and not known)
@@ -665,7 +668,8 @@ class SymptomExtractor:
         """Note the reply for every open question, and close them."""
         statuses = [(answered_status(question, reply), question) for question in self._open]
         statuses = [(s, q) for s, q in statuses if not (q.past and self._is_present(q))]
-        if heard.sentence.has("past"):  # 'Oh yes, back then I did.'
+        sentence = heard.sentence
+        if sentence.has("past") or (sentence.has("before") and sentence.has("over")):  # 'Oh yes, back then I did.'
             statuses = [(Status.PAST if s is Status.PRESENT else s, q) for s, q in statuses]
         for status in dict.fromkeys(status for status, _ in statuses if status is not None):
             same = [question for answered, question in statuses if answered is status]
