@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
+from itertools import pairwise
 from typing import Any
 
 from voicemed.lexicon import Kind, Match, Mention, PhraseMatcher, Token
@@ -168,9 +169,21 @@ class Sentence:
         return len(opening) == 2 and opening[0].endswith("nt") and opening[1] in _SUBJECTS
 
     @property
+    def of_past(self) -> bool:
+        """Whether it tells of an earlier time, and not of what has lasted since."""
+        lasting = {self.tokens[first].text for first, _ in self.cues["ongoing"]}
+        if self.has("over"):
+            lasting -= {"now", "since"}  # 'not now', 'never since'
+        return self.has("past") and not lasting
+
+    @property
     def past_tense(self) -> bool:
         """Whether it tells of before: 'I had', 'it was'."""
-        return any(token.text in _PAST_VERBS for token in self.tokens)
+        words = [token.text for token in self.tokens]
+        return any(
+            word in _PAST_VERBS and not (word == "got" and before in _HAVE)  # 'I've got a cough'
+            for before, word in pairwise(["", *words])
+        )
 
     @property
     def rising(self) -> bool:
@@ -208,11 +221,10 @@ class Sentence:
 
     def _is_over(self, mention: Mention) -> bool:
         """Whether it is told of another time, or of a drug that did it once."""
-        stems = {token.stem for token in self.tokens}
-        ongoing = stems & (_ONGOING - {"now"} if self.has("over") else _ONGOING)
-        if self.has("reacted") or (self.has("past") and not ongoing):
-            return True  # 'not now' is no word of now
+        if self.has("reacted") or self.of_past:
+            return True
         went = any(first > mention.last for first, _ in self.cues["over"])
+        stems = {token.stem for token in self.tokens}
         return went and self.has("before") and not stems & _LASTING
 
     def _reaches(self, cue: tuple[int, int], mention: Mention) -> bool:
@@ -282,6 +294,7 @@ _SUBJECTS = frozenset(
 )
 _OWNERS = frozenset({"i", "ive", "im", "my"})
 _NOT_OWN = frozenset({"you", "your", "youre", "see", "hear", "patients", "patient", "people"})
+_HAVE = frozenset({"ive", "have", "has", "hes", "shes", "youve", "weve", "theyve"})
 _PAST_VERBS = frozenset(
     "had was were did got lost felt went came became threw fainted vomited passed coughed bled "
     "fell put gave made woke collapsed kept ended".split()
@@ -307,7 +320,6 @@ _NO = frozenset({"no", "nope", "nah"})
 _YES = frozenset({"yes", "yeah", "yep", "yup", "aye"})
 _CONDITION = frozenset({"if", "unless", "should", "whether", "case", "until"})
 _LASTING = frozenset({"start", "began", "begin", "still"})
-_ONGOING = frozenset({"start", "began", "since", "still", "begin", "ever", "come", "now"})
 
 
 class Rules:

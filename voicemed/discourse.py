@@ -120,6 +120,8 @@ class Persons:
         "Turn of the doctor's last question, if it was after other people."
         self._others_turn = 0
         "Turn in which the last sentence told of somebody else's illness."
+        self._they = self._named = False
+        "Whether 'they' are the people whom the sentence before, or this one, named."
         self._goes_on = False
         "Whether the present sentence may go on about them without naming anybody."
         self._patient_words: frozenset[str] = frozenset()
@@ -156,6 +158,8 @@ class Persons:
         own = words & (_FIRST_PERSON - {"my"} | _SECOND_PERSON)
         told = sentence.has("other") and not sentence.has("witness")
         ill = sentence.has("ailing") or bool(sentence.mentions)
+        self._they = self._named and not doctor
+        self._named = told and not sentence.mentions and not doctor
         if doctor:
             self._goes_on = False
             if sentence.asked:
@@ -176,6 +180,7 @@ class Persons:
         subject = _subject(sentence, mention)
         told = self._relative_known and subject in _THIRD_PERSON
         told = told or (self._goes_on and subject in ("", "they"))
+        told = told or (self._they and subject == "they")
         return Experiencer.OTHER if told else person
 
     def _told_by_relative(self, sentence: Sentence, mention: Mention) -> Experiencer:

@@ -107,6 +107,9 @@ class SymptomExtractor:
         self._reaction = self._seasonal = False
         self._past_turn = 0
         self._asked_past = False
+        self._answered_turn = 0
+        self._asked_when: int | None = None
+        "Turn of the answer of which the doctor asks when that was."
         self._told_with: dict[str, tuple[int, int]] = {}
         "Turn and first word of the last sentence of the patient's with such a cue."
         self._patient_spoke = False
@@ -186,6 +189,7 @@ class SymptomExtractor:
             return
         self._answered.clear()
         self._asked_past = sentence.act is Act.CLOSED and sentence.has("past")
+        self._asked_when = self._answered_turn if sentence.has("when_was") else None
         self._open = [question for question in self._open if not question.assumed]
         self._seasonal = self._is_seasonal(sentence)
         self._reaction = (sentence.has("reaction") and not self._seasonal) or (
@@ -339,7 +343,7 @@ class SymptomExtractor:
         answers = sentence.plain and not sentence.rising  # 'No, I do not.'
         if sentence.asked and not answers and self._asks_back(sentence):
             return
-        if sentence.has("past"):
+        if sentence.of_past:
             self._past_turn = heard.turn.id
             self._put_back(heard)
         self._put_back_since(heard)
@@ -390,10 +394,13 @@ class SymptomExtractor:
     def _put_back(self, heard: Heard) -> None:
         """'I fainted at the parade. I was four.': what was just told is long over."""
         sentence = heard.sentence
-        opens = sentence.starts_with("i", "that", "it", "this", "we") and not sentence.mentions
-        if not opens or len(sentence.tokens) > _ELLIPTIC:
+        if sentence.mentions or len(sentence.tokens) > _ELLIPTIC:
             return
-        self._make_past(heard.turn.id)
+        if sentence.starts_with("i", "that", "it", "this", "we"):
+            self._make_past(heard.turn.id)
+        self._make_past(heard.turn.id, strength=Strength.ANSWERED)  # 'Yes. Years ago.'
+        if self._asked_when is not None:
+            self._make_past(self._asked_when, strength=Strength.ANSWERED)
 
     def _put_back_since(self, heard: Heard) -> None:
         """'In June my eyes stream. Not now.': of the sentence with a time, and those after it."""
@@ -407,15 +414,14 @@ class SymptomExtractor:
             if sentence.has(cue):
                 self._told_with[cue] = here
 
-    def _make_past(self, turn: int, since: int = 0) -> None:
+    def _make_past(self, turn: int, since: int = 0, strength: Strength = Strength.STATED) -> None:
         """Take what the patient told in this turn, from a word on, for long over."""
         for history in self._histories.values():
-            last = history.evidence[-1] if history.evidence else None
-            if last is None or last.spans[-1].turn != turn or last.spans[-1].first < since:
-                continue
-            if last.strength is Strength.STATED and last.assertion.status is Status.PRESENT:
-                past = Assertion(Status.PAST, last.assertion.experiencer)
-                history.evidence[-1] = replace(last, assertion=past)
+            for at, one in enumerate(history.evidence):
+                told = one.spans[-1].turn == turn and one.spans[-1].first >= since
+                if told and one.strength is strength and one.assertion.status is Status.PRESENT:
+                    past = Assertion(Status.PAST, one.assertion.experiencer)
+                    history.evidence[at] = replace(one, assertion=past)
 
     def _is_seasonal(self, sentence: Sentence) -> bool:
         """Whether allergies that are felt now are the subject, after this sentence."""
@@ -606,10 +612,10 @@ class SymptomExtractor:
     def _is_of_before(self, heard: Heard, history: History | None) -> bool:
         """Whether the sentences around it tell of an earlier time, or of what a drug once did."""
         known = history is not None and history.status is Status.PRESENT
-        stems = {token.stem for token in heard.sentence.tokens}
-        if self._reaction and not known and not stems & _OF_NOW:
+        words = {token.text for token in heard.sentence.tokens}
+        if self._reaction and not known and not words & _OF_NOW:
             return True
-        if not heard.sentence.past_tense or stems & {"since", "still"}:
+        if not heard.sentence.past_tense or words & {"since", "still"}:
             return False
         return self._past_turn == heard.turn.id or (self._asked_past and not known)
 
@@ -669,11 +675,12 @@ class SymptomExtractor:
         statuses = [(answered_status(question, reply), question) for question in self._open]
         statuses = [(s, q) for s, q in statuses if not (q.past and self._is_present(q))]
         sentence = heard.sentence
-        if sentence.has("past") or (sentence.has("before") and sentence.has("over")):  # 'Oh yes, back then I did.'
+        if sentence.of_past or (sentence.has("before") and sentence.has("over")):  # 'Oh yes, back then I did.'
             statuses = [(Status.PAST if s is Status.PRESENT else s, q) for s, q in statuses]
         for status in dict.fromkeys(status for status, _ in statuses if status is not None):
             same = [question for answered, question in statuses if answered is status]
             self._answer_with(status, same, heard, strength)
+        self._answered_turn = heard.turn.id
         self._answered, self._open = self._open, []
         hum = reply is Reply.YES and len(heard.sentence.tokens) == 1
         self._weakly = reply is Reply.DETAIL or hum
