@@ -56,6 +56,10 @@ _EMPTY_STEMS = frozenset(
     "you".split()
 )
 _OF_NOW = frozenset({"now", "today", "currently", "moment", "still", "since", "lately", "this"})
+_ECHOED = 5
+"Tokens up to which a patient's question only repeats what they were asked after."
+_JOINING = frozenset("or and any a the your with in of some also okay right so then".split())
+"Words beside names of symptoms that make no statement of them."
 _MIRRORED = 8
 """Tokens up to which a doctor's sentence only puts the patient's words in other ones."""
 _LISTED = 3
@@ -184,7 +188,8 @@ class SymptomExtractor:
             return
         self._stances.hear(sentence, heard.turn)
         self._ask_attributes(heard)
-        if sentence.act is Act.STATEMENT or self._tells(heard):
+        listed = self._lists_asked(heard)
+        if (sentence.act is Act.STATEMENT and not listed) or self._tells(heard):
             self._recap(heard)
             return
         self._answered.clear()
@@ -204,6 +209,16 @@ class SymptomExtractor:
             self._ask(heard)
         elif sentence.act is Act.CLOSED and not is_tag(sentence):
             self._open = [replace(question, diverted=True) for question in self._open]
+
+    def _lists_asked(self, heard: Heard) -> bool:
+        """'Fevers or chills.': nothing but names, which a doctor reads out to be answered."""
+        sentence = heard.sentence
+        named = {at for mention in sentence.mentions for at in mention.tokens}
+        rest = {token.text for at, token in enumerate(sentence.tokens) if at not in named}
+        if not named or not rest <= _JOINING or "no" in rest:
+            return False
+        stances = {self._stances.of(sentence, one, heard.turn) for one in sentence.mentions}
+        return stances == {Stance.REMARK} and ("or" in rest or not self._patient_spoke)
 
     def _tells(self, heard: Heard) -> bool:
         """Whether what is built as a statement, and may be a question, belongs to a finding."""
@@ -341,6 +356,8 @@ class SymptomExtractor:
     def _hear_patient(self, heard: Heard) -> None:
         sentence = heard.sentence
         answers = sentence.plain and not sentence.rising  # 'No, I do not.'
+        if self._echoes(sentence):
+            return
         if sentence.asked and not answers and self._asks_back(sentence):
             return
         if sentence.of_past:
@@ -371,6 +388,14 @@ class SymptomExtractor:
             self._on_topic |= self._affirmed
             topic = self._topic
         self._describe(heard, topic)
+
+    def _echoes(self, sentence: Sentence) -> bool:
+        """'Drooling?': the patient only asks what the doctor means."""
+        asked = {question.concept for question in self._open}
+        named = {mention.concept for mention in sentence.mentions}
+        own = {"i", "ive", "im", "my"} & {token.text for token in sentence.tokens}
+        short = len(sentence.tokens) <= _ECHOED
+        return sentence.rising and short and not own and bool(named) and named <= asked
 
     def _grant(self, heard: Heard) -> None:
         """Who tells how long they have had the cough has a cough."""
