@@ -152,6 +152,12 @@ class Sentence:
         owned = owned or (mention.first > 0 and self.tokens[mention.first - 1].text in _OWNERS)
         return owned and not {token.text for token in self.tokens} & _NOT_OWN
 
+    def supposes(self, mention: Mention) -> bool:
+        """'If I get chest pain I ring 999': it says what would be done."""
+        if not self.has("summons"):
+            return False
+        return bool(_CONDITION & {token.text for token in self.tokens[: mention.first]})
+
     @property
     def advises(self) -> bool:
         """Whether a doctor's statement has words of advice, explanation or possibility."""
@@ -215,7 +221,7 @@ class Sentence:
             return Status.UNCERTAIN
         if self._is_over(mention):
             return Status.PAST
-        if self.has("fear", before=mention.first + 1):
+        if self.has("fear", before=mention.first + 1) or self.supposes(mention):
             return Status.HYPOTHETICAL
         return Status.PRESENT
 

@@ -124,6 +124,8 @@ class Persons:
         "Whether 'they' are the people whom the sentence before, or this one, named."
         self._goes_on = False
         "Whether the present sentence may go on about them without naming anybody."
+        self._tells_on = False
+        "Whether the next one may."
         self._patient_words: frozenset[str] = frozenset()
         self._patient_pronouns: frozenset[str] = frozenset()
         self._turns = 0
@@ -149,6 +151,8 @@ class Persons:
             self.spoken_for |= self._turns <= _OPENING_TURNS and not told_of_relative
             if not self._patient_pronouns and not told_of_relative:
                 self._patient_pronouns = _HE if words & _HE else _SHE
+        own_child = self.spoken_for and self._names_patient(sentence)
+        self._others_turn = turn.id if self._tells_on and not own_child else 0
         if sentence.has("other"):
             self._relative_known, self._relative_turn = True, turn.id
 
@@ -161,7 +165,7 @@ class Persons:
         self._they = self._named and not doctor
         self._named = told and not sentence.mentions and not doctor
         if doctor:
-            self._goes_on = False
+            self._goes_on = self._tells_on = False
             if sentence.asked:
                 self._asked_others = turn.id if told and (not own or sentence.has("ailing")) else 0
             return
@@ -169,8 +173,7 @@ class Persons:
         back = words & _BACK or (asked and sentence.reply is Reply.NO)
         self._goes_on = not own and not back and (self._others_turn == turn.id or asked)
         self._asked_others = self._asked_others if self._goes_on else 0
-        about = self._goes_on or (told and ill and not own)
-        self._others_turn = turn.id if about else 0
+        self._tells_on = self._goes_on or (told and ill and not own)
 
     def experiencer(self, sentence: Sentence, mention: Mention) -> Experiencer:
         """Whose the mention is."""
@@ -190,10 +193,15 @@ class Persons:
         subject = _subject(sentence, mention)
         if self._patient_pronouns and subject in _THIRD_PERSON - self._patient_pronouns:
             return Experiencer.OTHER  # 'His girlfriend was off school. She was dead tired.'
-        stems = {token.stem for token in sentence.tokens}
-        if sentence.has("child") or stems & self._patient_words:
+        if self._names_patient(sentence):
             return Experiencer.PATIENT
+        if self._goes_on and not subject:
+            return Experiencer.OTHER
         return sentence.experiencer(mention)
+
+    def _names_patient(self, sentence: Sentence) -> bool:
+        stems = {token.stem for token in sentence.tokens}
+        return sentence.has("child") or bool(stems & self._patient_words)
 
 
 def _subject(sentence: Sentence, mention: Mention) -> str:

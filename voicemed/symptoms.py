@@ -239,7 +239,8 @@ class SymptomExtractor:
             self._heard_since_open = 0
             self._said_since_open, self._spans_since_open = [], []
         for mention in sentence.mentions:
-            if is_set_aside(sentence, mention) or sentence.has("supposed", before=mention.first):
+            supposed = sentence.has("supposed", before=mention.first) or sentence.has("summons")
+            if is_set_aside(sentence, mention) or supposed:
                 continue
             if mention.kind is Kind.TOPIC and sentence.act is not Act.HOW_IS:
                 continue
