@@ -319,7 +319,17 @@ def test_who_has_it(lines: list[str], own: set[str], others: set[str]) -> None:
          {"dry mouth": "past"}),
         (["P: The new blood pressure tablets make me dizzy."], {"dizziness": "present"}),
         (["P: Whenever I take ibuprofen I get heartburn."], {"heartburn": "present"}),
+        (["P: I stopped it because of the weight gain."], {"weight gain": "past"}),
+        (["P: With my last baby I was sick the whole nine months."], {"vomiting": "past"}),
+        (["P: I had a seizure at sixteen."], {"seizure": "past"}),
         # questions and fears of what is not so
+        (["D: You'll call us if you get chest pain, won't you?", "P: Yes."], {}),
+        (["D: If there's any vomiting you'll come straight back, okay?", "P: Yeah, okay."], {}),
+        (["D: Has anyone told you that it can cause nausea?", "P: Yes."], {}),
+        (["D: Have you been told about the risk of bleeding?", "P: Yes."], {}),
+        (["D: Are you worried about having a fit?", "P: Yes, terrified."], {}),
+        (["P: If I'm short of breath I'll call 999."], {}),
+        (["P: I'd hate to end up breathless."], {}),
         (["D: Would you know what to do if you had a fever?", "P: Yes."], {}),
         (["P: I'm frightened I'll have a stroke, go numb, you know."], {}),
         (["D: Does it hurt if you cough, do you get chest pain?", "P: Yes."],
@@ -333,6 +343,19 @@ def test_who_has_it(lines: list[str], own: set[str], others: set[str]) -> None:
         (["D: Any history of migraines?", "P: Not myself, I've never had a migraine."],
          {"headache": "absent"}),
         (["P: I'm just not myself."], {"malaise": "present"}),
+        # lists read out, and the patient who only asks what is meant
+        (["D: Fevers or chills.", "P: No."], {"fever": "absent", "chills": "absent"}),
+        (["P: It hurts my throat, that pain.", "D: Fevers or chills."], {"sore throat": "present"}),
+        (["D: Drooling?", "P: Drooling? No."], {"drooling": "absent"}),
+        (["D: Any drooling?", "P: Drooling?"], {}),
+        (["D: Any photophobia?", "P: Photophobia?", "D: Does the light hurt your eyes?",
+          "P: Oh. No."], {"light sensitivity": "absent"}),
+        # red is of what it colours
+        (["P: My throat looks really red."], {}),
+        (["P: The phlegm was red."], {"sputum production": "present"}),
+        (["D: Are your eyes red or sore?", "P: They're not red."], {"red eye": "absent"}),
+        (["D: Have you noticed any redness?", "P: Yes, round the knee."],
+         {"skin redness": "present"}),
     ],
 )  # fmt: skip
 def test_other_times_and_what_is_not_so(lines: list[str], expected: dict[str, str]) -> None:
@@ -360,6 +383,9 @@ def test_other_times_and_what_is_not_so(lines: list[str], expected: dict[str, st
          {"cough": "present", "sore throat": "present"}),
         (["P: My little one has been coughing and now I've got a sore throat."],
          {"sore throat": "present"}),
+        (["D: Thanks for bringing him in.",
+          "P: My son has a fever. His brother had it last week. Vomiting and a rash."],
+         {"fever": "present"}),
         (["P: My wife's fed up with this cough."], {"cough": "present"}),
     ],
 )  # fmt: skip

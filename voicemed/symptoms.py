@@ -109,7 +109,7 @@ class SymptomExtractor:
         self._offered_with: Sentence | None = None
         self._roles, self._persons, self._stances = Roles(), Persons(), Stances()
         self._reaction = self._seasonal = False
-        self._past_turn = 0
+        self._past_turn = self._advised_turn = 0
         self._asked_past = False
         self._answered_turn = 0
         self._asked_when: int | None = None
@@ -189,6 +189,8 @@ class SymptomExtractor:
         self._stances.hear(sentence, heard.turn)
         self._ask_attributes(heard)
         listed = self._lists_asked(heard)
+        if sentence.advises:
+            self._advised_turn = heard.turn.id
         if (sentence.act is Act.STATEMENT and not listed) or self._tells(heard):
             self._recap(heard)
             return
@@ -215,7 +217,8 @@ class SymptomExtractor:
         sentence = heard.sentence
         named = {at for mention in sentence.mentions for at in mention.tokens}
         rest = {token.text for at, token in enumerate(sentence.tokens) if at not in named}
-        if not named or not rest <= _JOINING or "no" in rest:
+        advised = self._advised_turn == heard.turn.id  # 'Come back. And a rash, or vomiting.'
+        if not named or not rest <= _JOINING or advised:
             return False
         stances = {self._stances.of(sentence, one, heard.turn) for one in sentence.mentions}
         return stances == {Stance.REMARK} and ("or" in rest or not self._patient_spoke)
@@ -377,7 +380,8 @@ class SymptomExtractor:
             self._reply(heard, questions, stated)
             self._told_since_open |= bool(stated)
             self._open += [
-                replace(question, told_past=True)  # 'As a child I did.' leaves open whether now, as in 'But no, not now.'
+                # 'As a child I did.' leaves open whether now, as in 'But no, not now.'
+                replace(question, told_past=True)
                 for question in questions
                 if question.concept in stated
                 and not question.ever
@@ -701,7 +705,8 @@ class SymptomExtractor:
         statuses = [(answered_status(question, reply), question) for question in self._open]
         statuses = [(s, q) for s, q in statuses if not (q.past and self._is_present(q))]
         sentence = heard.sentence
-        if sentence.of_past or (sentence.has("before") and sentence.has("over")):  # 'Oh yes, back then I did.'
+        over = sentence.has("before") and sentence.has("over")
+        if sentence.of_past or over:  # 'Oh yes, back then I did.'
             statuses = [(Status.PAST if s is Status.PRESENT else s, q) for s, q in statuses]
         for status in dict.fromkeys(status for status, _ in statuses if status is not None):
             same = [question for answered, question in statuses if answered is status]
