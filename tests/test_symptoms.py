@@ -345,6 +345,8 @@ def test_who_has_it(lines: list[str], own: set[str], others: set[str]) -> None:
         (["P: I'm just not myself."], {"malaise": "present"}),
         # lists read out, and the patient who only asks what is meant
         (["D: Fevers or chills.", "P: No."], {"fever": "absent", "chills": "absent"}),
+        (["D: Nausea. Vomiting. Any diarrhoea?", "P: No."],
+         {"nausea": "absent", "vomiting": "absent", "diarrhea": "absent"}),
         (["P: It hurts my throat, that pain.", "D: Fevers or chills."], {"sore throat": "present"}),
         (["D: Drooling?", "P: Drooling? No."], {"drooling": "absent"}),
         (["D: Any drooling?", "P: Drooling?"], {}),

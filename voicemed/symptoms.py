@@ -188,10 +188,12 @@ class SymptomExtractor:
             return
         self._stances.hear(sentence, heard.turn)
         self._ask_attributes(heard)
-        listed = self._lists_asked(heard)
+        if self._lists_asked(heard):
+            sentence = replace(sentence, act=Act.CLOSED, asked=True)
+            heard = replace(heard, sentence=sentence)
         if sentence.advises:
             self._advised_turn = heard.turn.id
-        if (sentence.act is Act.STATEMENT and not listed) or self._tells(heard):
+        if sentence.act is Act.STATEMENT or self._tells(heard):
             self._recap(heard)
             return
         self._answered.clear()
@@ -215,6 +217,8 @@ class SymptomExtractor:
     def _lists_asked(self, heard: Heard) -> bool:
         """'Fevers or chills.': nothing but names, which a doctor reads out to be answered."""
         sentence = heard.sentence
+        if sentence.asked:
+            return False
         named = {at for mention in sentence.mentions for at in mention.tokens}
         rest = {token.text for at, token in enumerate(sentence.tokens) if at not in named}
         advised = self._advised_turn == heard.turn.id  # 'Come back. And a rash, or vomiting.'
