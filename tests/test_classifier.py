@@ -89,8 +89,8 @@ SURE, DENIED, DOUBTED, REFUSED = (5, 0, 0), (0, 5, 0), (0, 0, 0.8), (0, 0, 5)
         (Status.PRESENT, DENIED, ["absent"]),
         (Status.PRESENT, DOUBTED, ["uncertain"]),
         (Status.PRESENT, REFUSED, []),
-        (Status.UNCERTAIN, SURE, ["present"]),
-        (Status.UNCERTAIN, DENIED, ["absent"]),
+        (Status.UNCERTAIN, SURE, ["uncertain"]),
+        (Status.UNCERTAIN, DENIED, ["uncertain"]),
         (Status.HYPOTHETICAL, REFUSED, ["hypothetical"]),
         (Status.UNCERTAIN, REFUSED, ["uncertain"]),
         (Status.PAST, REFUSED, ["past"]),
@@ -101,6 +101,19 @@ def test_what_becomes_of_a_finding(
 ) -> None:
     one = candidate(piece(rule.value))
     assert judged(Rules(one, finding(rule)), {f"rule {rule}": weights}) == expected
+
+
+@pytest.mark.parametrize(
+    ("beside", "expected"), [("present", "present"), ("past", "uncertain"), ("other", "uncertain")]
+)
+def test_beside_another_time_or_person_it_must_be_likelier_than_not(
+    beside: str, expected: str
+) -> None:
+    one = candidate(piece("present"), piece(beside))
+    likely = heads({"rule present": (0.6, 0, 0)}, threshold=0.45)  # 0.48
+    rules = Rules(one, finding(Status.PRESENT))
+    found = ClassifyingExtractor(rules, likely, meaning).update(TURN)
+    assert [one.assertion.status for one in found] == [expected]
 
 
 @pytest.mark.parametrize("said", ["hypothetical", "asked", "past"])

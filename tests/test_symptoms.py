@@ -262,6 +262,141 @@ def test_who_has_it(lines: list[str], own: set[str], others: set[str]) -> None:
         assert not theirs & (own | others) - expected
 
 
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        # an episode of another time that is over
+        (["P: A few weeks ago I had diarrhoea. It went away."], {"diarrhea": "past"}),
+        (["P: In June I get sneezing and my eyes stream. But that's the grass. Not now."],
+         {"sneezing": "past", "watery eyes": "past"}),
+        (["P: I had chest pain back in March but that was a different thing."],
+         {"chest pain": "past"}),
+        (["P: I had a bit of a rash but that's better now. That was like, since last week."],
+         {"rash": "past"}),
+        (["P: I had some chest tightness this morning but it's gone now."],
+         {"chest tightness": "present"}),
+        (["P: It started a few weeks ago, the cough, and it went down on my chest."],
+         {"cough": "present"}),
+        # of an earlier time of life, in the words of those who had it
+        (["P: When I had covid I lost my sense of smell."], {"smell change": "past"}),
+        (["P: Before the operation I had pain in the hip. Now it's just stiff."],
+         {"hip pain": "past", "joint stiffness": "present"}),
+        (["P: In the nineties I had a bad back."], {"back pain": "past"}),
+        (["P: I was hospitalised in 2019 with chest pain."], {"chest pain": "past"}),
+        (["P: When I was drinking I had blackouts."], {"loss of consciousness": "past"}),
+        (["P: I had palpitations until they did the ablation."], {"palpitations": "past"}),
+        (["P: It was one year ago, the operation. I lost a lot of weight after that."],
+         {"weight loss": "past"}),
+        (["P: I had the same chest pain in 2018 and now it's back."], {"chest pain": "present"}),
+        (["P: I had an operation last year. I've got pain in my tummy."],
+         {"abdominal pain": "present"}),
+        (["P: I've had asthma since I was a child, wheezing every winter."],
+         {"wheezing": "present"}),
+        # the time in a sentence of its own, or asked for
+        (["D: Have you ever had a seizure?", "P: Yes. Years ago."], {"seizure": "past"}),
+        (["D: Do you get migraines?", "P: Yes. When I was younger."], {"headache": "past"}),
+        (["D: Have you had chest pain before?", "P: Yes.", "D: When was that?",
+          "P: About ten years ago."], {"chest pain": "past"}),
+        (["D: Have your eyes ever been red?", "P: Once, last year, I had red eyes. Never since."],
+         {"red eye": "past"}),
+        (["D: Any back pain?", "P: Yes. It started years ago."], {"back pain": "present"}),
+        (["D: Any swelling of the legs, any leg pain?",
+          "P: My legs swelled up when I was pregnant. No pain."],
+         {"leg swelling": "past", "swelling": "past", "leg pain": "absent"}),
+        (["D: Any issue with sedation in the past?", "P: I was just sleepy afterwards."],
+         {"drowsiness": "past"}),
+        # what a drug once did
+        (["P: Penicillin gives me a rash."], {"rash": "past"}),
+        (["D: Any allergies?", "P: Peanuts. I get hives.", "P: And I have a headache today."],
+         {"hives": "past", "headache": "present"}),
+        (["D: Any allergies?", "P: Not that I know of. My chest is tight though."],
+         {"chest tightness": "present"}),
+        (["D: Are you allergic to anything?", "P: Cats. I get wheezy."], {"wheezing": "present"}),
+        (["D: Any side effects from the statin before?",
+          "P: It gave me leg cramps, so they changed it."],
+         {"leg pain": "past", "muscle cramp": "past"}),
+        (["D: Which tablets have you tried before?", "P: Amitriptyline. Dry mouth, dreadful."],
+         {"dry mouth": "past"}),
+        (["P: The new blood pressure tablets make me dizzy."], {"dizziness": "present"}),
+        (["P: Whenever I take ibuprofen I get heartburn."], {"heartburn": "present"}),
+        (["P: I stopped it because of the weight gain."], {"weight gain": "past"}),
+        (["P: With my last baby I was sick the whole nine months."], {"vomiting": "past"}),
+        (["P: I had a seizure at sixteen."], {"seizure": "past"}),
+        # questions and fears of what is not so
+        (["D: You'll call us if you get chest pain, won't you?", "P: Yes."], {}),
+        (["D: If there's any vomiting you'll come straight back, okay?", "P: Yeah, okay."], {}),
+        (["D: Has anyone told you that it can cause nausea?", "P: Yes."], {}),
+        (["D: Have you been told about the risk of bleeding?", "P: Yes."], {}),
+        (["D: Are you worried about having a fit?", "P: Yes, terrified."], {}),
+        (["P: If I'm short of breath I'll call 999."], {}),
+        (["P: I'd hate to end up breathless."], {}),
+        (["D: Would you know what to do if you had a fever?", "P: Yes."], {}),
+        (["P: I'm frightened I'll have a stroke, go numb, you know."], {}),
+        (["D: Does it hurt if you cough, do you get chest pain?", "P: Yes."],
+         {"chest pain": "present", "pain": "present", "cough": "present"}),
+        (["P: If I eat late I get heartburn."], {"heartburn": "present"}),
+        # a temperature that was not taken, and 'not myself, but my sister'
+        (["P: I haven't taken my temperature, so I'm not a hundred percent sure of a fever."],
+         {"fever": "uncertain"}),
+        (["D: Have you had a fever?", "P: I took my temperature and it was normal."],
+         {"fever": "absent"}),
+        (["D: Any history of migraines?", "P: Not myself, I've never had a migraine."],
+         {"headache": "absent"}),
+        (["P: I'm just not myself."], {"malaise": "present"}),
+        # lists read out, and the patient who only asks what is meant
+        (["D: Fevers or chills.", "P: No."], {"fever": "absent", "chills": "absent"}),
+        (["D: Nausea. Vomiting. Any diarrhoea?", "P: No."],
+         {"nausea": "absent", "vomiting": "absent", "diarrhea": "absent"}),
+        (["P: It hurts my throat, that pain.", "D: Fevers or chills."], {"sore throat": "present"}),
+        (["D: Drooling?", "P: Drooling? No."], {"drooling": "absent"}),
+        (["D: Any drooling?", "P: Drooling?"], {}),
+        (["D: Any photophobia?", "P: Photophobia?", "D: Does the light hurt your eyes?",
+          "P: Oh. No."], {"light sensitivity": "absent"}),
+        # red is of what it colours
+        (["P: My throat looks really red."], {}),
+        (["P: The phlegm was red."], {"sputum production": "present"}),
+        (["D: Are your eyes red or sore?", "P: They're not red."], {"red eye": "absent"}),
+        (["D: Have you noticed any redness?", "P: Yes, round the knee."],
+         {"skin redness": "present"}),
+    ],
+)  # fmt: skip
+def test_other_times_and_what_is_not_so(lines: list[str], expected: dict[str, str]) -> None:
+    assert statuses(*lines) == expected
+
+
+@pytest.mark.parametrize(
+    ("lines", "own"),
+    [
+        (["P: My aunty had a clot in the leg after a plane. Leg swelled up big. Me, no."], {}),
+        (["P: My wife, bad cough, the lot."], {}),
+        (["P: The whole family has been down with it. Vomiting, diarrhoea."], {}),
+        (["P: Everybody at work has it, this cough."], {}),
+        (["P: There's a stomach bug at nursery. Half the class has been vomiting."], {}),
+        (["P: I caught it off my kids. They were all vomiting."], {}),
+        (["P: She gets the migraines, my sister. Vomits with them."], {}),
+        (["D: Is anyone at home ill?", "P: The kids have been throwing up."], {}),
+        (["D: Does anyone in the family have migraines?",
+          "P: My mum did. Terrible headaches, sick with them."], {}),
+        (["D: Anyone else at home unwell?", "P: My daughter. Runny nose and a cough.",
+          "D: And you, any cough?", "P: No."], {"cough": "absent"}),
+        (["D: Anyone else at home unwell?", "P: No. Cough and a fever, since Monday."],
+         {"cough": "present", "fever": "present"}),
+        (["P: My husband had flu first. Then a cough, and a sore throat."],
+         {"cough": "present", "sore throat": "present"}),
+        (["P: My little one has been coughing and now I've got a sore throat."],
+         {"sore throat": "present"}),
+        (["D: Thanks for bringing him in.",
+          "P: My son has a fever. His brother had it last week. Vomiting and a rash."],
+         {"fever": "present"}),
+        (["P: My wife's fed up with this cough."], {"cough": "present"}),
+    ],
+)  # fmt: skip
+def test_relatives_illness_told_on_without_a_name(lines: list[str], own: dict[str, str]) -> None:
+    assert {name: status for name, status in statuses(*lines).items() if name in own} == own
+    if not own:
+        assert not statuses(*lines)
+
+
 def test_a_denial_with_an_exception_affirms() -> None:
     asked = "D: Do you feel dizzy?"
     assert statuses(asked, "P: No. Only when I stand up.") == {"dizziness": "present"}

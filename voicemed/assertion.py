@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
+from itertools import pairwise
 from typing import Any
 
 from voicemed.lexicon import Kind, Match, Mention, PhraseMatcher, Token
@@ -151,6 +152,12 @@ class Sentence:
         owned = owned or (mention.first > 0 and self.tokens[mention.first - 1].text in _OWNERS)
         return owned and not {token.text for token in self.tokens} & _NOT_OWN
 
+    def supposes(self, mention: Mention) -> bool:
+        """'If I get chest pain I ring 999': it says what would be done."""
+        if not self.has("summons"):
+            return False
+        return bool(_CONDITION & {token.text for token in self.tokens[: mention.first]})
+
     @property
     def advises(self) -> bool:
         """Whether a doctor's statement has words of advice, explanation or possibility."""
@@ -168,9 +175,21 @@ class Sentence:
         return len(opening) == 2 and opening[0].endswith("nt") and opening[1] in _SUBJECTS
 
     @property
+    def of_past(self) -> bool:
+        """Whether it tells of an earlier time, and not of what has lasted since."""
+        lasting = {self.tokens[first].text for first, _ in self.cues["ongoing"]}
+        if self.has("over"):
+            lasting -= {"now", "since"}  # 'not now', 'never since'
+        return self.has("past") and not lasting
+
+    @property
     def past_tense(self) -> bool:
         """Whether it tells of before: 'I had', 'it was'."""
-        return any(token.text in ("had", "was", "were", "did", "got") for token in self.tokens)
+        words = [token.text for token in self.tokens]
+        return any(
+            word in _PAST_VERBS and not (word == "got" and before in _HAVE)  # 'I've got a cough'
+            for before, word in pairwise(["", *words])
+        )
 
     @property
     def rising(self) -> bool:
@@ -192,18 +211,27 @@ class Sentence:
     def _status(self, mention: Mention) -> Status:
         denied = self.negated(mention)
         if mention.kind in (Kind.NORMAL, Kind.DENIAL):
-            return Status.PRESENT if denied else Status.ABSENT
-        if denied:
+            if not denied:
+                return Status.ABSENT
+        elif denied:
             exceptions = (first for first, _ in self.cues["exception"])
             excepted = any(0 < first - mention.last <= 4 for first in exceptions)
             return Status.PRESENT if excepted else Status.ABSENT
         if any(0 < mention.first - last <= 5 for _, last in self.cues["uncertain"]):
             return Status.UNCERTAIN
-        if self.has("past") and not {token.stem for token in self.tokens} & _ONGOING:
+        if self._is_over(mention):
             return Status.PAST
-        if self.has("fear", before=mention.first + 1):
+        if self.has("fear", before=mention.first + 1) or self.supposes(mention):
             return Status.HYPOTHETICAL
         return Status.PRESENT
+
+    def _is_over(self, mention: Mention) -> bool:
+        """Whether it is told of another time, or of a drug that did it once."""
+        if self.has("reacted") or self.of_past:
+            return True
+        went = any(first > mention.last for first, _ in self.cues["over"])
+        stems = {token.stem for token in self.tokens}
+        return went and self.has("before") and not stems & _LASTING
 
     def _reaches(self, cue: tuple[int, int], mention: Mention) -> bool:
         _, last = cue
@@ -272,6 +300,11 @@ _SUBJECTS = frozenset(
 )
 _OWNERS = frozenset({"i", "ive", "im", "my"})
 _NOT_OWN = frozenset({"you", "your", "youre", "see", "hear", "patients", "patient", "people"})
+_HAVE = frozenset({"ive", "have", "has", "hes", "shes", "youve", "weve", "theyve"})
+_PAST_VERBS = frozenset(
+    "had was were did got lost felt went came became threw fainted vomited passed coughed bled "
+    "fell put gave made woke collapsed kept ended".split()
+)
 _DEFINITE = frozenset({"the", "this", "that", "these", "those", "your", "my"})
 _PLAIN = frozenset(
     [
@@ -292,7 +325,7 @@ _PLAIN = frozenset(
 _NO = frozenset({"no", "nope", "nah"})
 _YES = frozenset({"yes", "yeah", "yep", "yup", "aye"})
 _CONDITION = frozenset({"if", "unless", "should", "whether", "case", "until"})
-_ONGOING = frozenset({"start", "began", "since", "still", "begin", "ever", "come", "now"})
+_LASTING = frozenset({"start", "began", "begin", "still"})
 
 
 class Rules:

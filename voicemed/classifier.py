@@ -42,6 +42,8 @@ _MOST = 3
 _DOUBT = 0.2
 """Probability from which on a symptom that the rules see, but the heads do not, is shown as
 uncertain; below, it is taken for a misunderstanding and left out."""
+_BESIDE_ANOTHER = 0.5
+"""The same where an earlier time or somebody else is spoken of too: likelier than not."""
 _LONGEST = 30
 "Words of a sentence that are looked at."
 
@@ -214,7 +216,8 @@ class ClassifyingExtractor:
 
     What the heads are sure of is reported with their status and probability, also where the rules
     saw another status. What only the rules see becomes uncertain or is left out. What was never
-    stated or answered, and past, hypothetical and other people's findings stay the rules'.
+    stated or answered, and uncertain, past, hypothetical and other people's findings stay the
+    rules'.
     """
 
     def __init__(self, source: CandidateSource, heads: Heads, encoder: Encoder) -> None:
@@ -256,8 +259,7 @@ class ClassifyingExtractor:
         probability = likely[status]
         of_now = [one for one in found if _is_of_now(one)]
         rest = [one for one in found if not _is_of_now(one)]
-        # What nobody has stated or answered never becomes a finding, however likely it seems.
-        if candidate.decisive is not None and probability >= self._heads.threshold:
+        if probability >= self._needed(candidate):
             return [_as(status, probability, candidate, of_now)], rest
         kept = [
             replace(one, confidence=round(1 - probability, 3))
@@ -268,6 +270,17 @@ class ClassifyingExtractor:
             doubted = _as(Status.UNCERTAIN, probability, candidate, of_now)
             kept = [replace(doubted, attributes={})]
         return kept, rest
+
+    def _needed(self, candidate: Candidate) -> float:
+        """The probability from which on the candidate is reported; above 1 if it never is.
+
+        What nobody has stated or answered, and what the patient is not sure of, never becomes a
+        finding, however likely it seems.
+        """
+        if candidate.rule in ("", Status.UNCERTAIN):
+            return 2.0
+        traps = {Status.PAST, Experiencer.OTHER} & {one.status for one in candidate.pieces}
+        return max(self._heads.threshold, _BESIDE_ANOTHER if traps else 0.0)
 
     def _probabilities(self, candidate: Candidate) -> dict[str, float]:
         size, likely = self._judged.get(candidate.concept, (0, {}))

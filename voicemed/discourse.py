@@ -28,6 +28,8 @@ _ADVICE_REACH = 12
 _FIRST_PERSON = frozenset({"i", "ive", "im", "my", "me", "mine", "id"})
 _SECOND_PERSON = frozenset({"you", "your", "youre", "youve", "youll"})
 _THIRD_PERSON = frozenset({"he", "hes", "hed", "she", "shes", "shed"})
+_BACK = frozenset({"then", "now", "since", "still"})
+"Words that lead back from a relative to the patient."
 _HE = frozenset({"he", "hes", "hed", "him", "his"})
 _SHE = frozenset({"she", "shes", "shed", "her"})
 _SUBJECTS = _THIRD_PERSON | {"i", "ive", "im", "id", "you", "youve", "youre", "we", "they"}
@@ -114,6 +116,16 @@ class Persons:
         self._relative_turn = 0
         self._asked_teller = False
         "The doctor's last question took who speaks for the patient: 'what brings you in?'"
+        self._asked_others = 0
+        "Turn of the doctor's last question, if it was after other people."
+        self._others_turn = 0
+        "Turn in which the last sentence told of somebody else's illness."
+        self._they = self._named = False
+        "Whether 'they' are the people whom the sentence before, or this one, named."
+        self._goes_on = False
+        "Whether the present sentence may go on about them without naming anybody."
+        self._tells_on = False
+        "Whether the next one may."
         self._patient_words: frozenset[str] = frozenset()
         self._patient_pronouns: frozenset[str] = frozenset()
         self._turns = 0
@@ -124,7 +136,10 @@ class Persons:
         words = {token.text for token in sentence.tokens}
         if doctor and sentence.asked:
             self._asked_teller = sentence.has("greets")
-        if self._turns <= _OPENING_TURNS and sentence.has("proxy") and not sentence.has("company"):
+        self._follow(sentence, turn, doctor=doctor)
+        proxy = sentence.has("proxy") and not sentence.has("company") and not self._goes_on
+        proxy = proxy and not any(map(sentence.own, sentence.mentions))
+        if self._turns <= _OPENING_TURNS and proxy:
             self.spoken_for = True
             self._patient_words |= {
                 sentence.tokens[at].stem
@@ -136,15 +151,39 @@ class Persons:
             self.spoken_for |= self._turns <= _OPENING_TURNS and not told_of_relative
             if not self._patient_pronouns and not told_of_relative:
                 self._patient_pronouns = _HE if words & _HE else _SHE
+        own_child = self.spoken_for and self._names_patient(sentence)
+        self._others_turn = turn.id if self._tells_on and not own_child else 0
         if sentence.has("other"):
             self._relative_known, self._relative_turn = True, turn.id
+
+    def _follow(self, sentence: Sentence, turn: Turn, *, doctor: bool) -> None:
+        """'My aunt had a clot. Leg swelled up.', 'Are any of them ill?' 'Coughing, yes.'"""
+        words = {token.text for token in sentence.tokens}
+        own = words & (_FIRST_PERSON - {"my"} | _SECOND_PERSON)
+        told = sentence.has("other") and not sentence.has("witness")
+        ill = sentence.has("ailing") or bool(sentence.mentions)
+        self._they = self._named and not doctor
+        self._named = told and not sentence.mentions and not doctor
+        if doctor:
+            self._goes_on = self._tells_on = False
+            if sentence.asked:
+                self._asked_others = turn.id if told and (not own or sentence.has("ailing")) else 0
+            return
+        asked = 0 < self._asked_others == turn.id - 1
+        back = words & _BACK or (asked and sentence.reply is Reply.NO)
+        self._goes_on = not own and not back and (self._others_turn == turn.id or asked)
+        self._asked_others = self._asked_others if self._goes_on else 0
+        self._tells_on = self._goes_on or (told and ill and not own)
 
     def experiencer(self, sentence: Sentence, mention: Mention) -> Experiencer:
         """Whose the mention is."""
         if self.spoken_for:
             return self._told_by_relative(sentence, mention)
         person = sentence.experiencer(mention)
-        told = self._relative_known and _subject(sentence, mention) in _THIRD_PERSON
+        subject = _subject(sentence, mention)
+        told = self._relative_known and subject in _THIRD_PERSON
+        told = told or (self._goes_on and subject in ("", "they"))
+        told = told or (self._they and subject == "they")
         return Experiencer.OTHER if told else person
 
     def _told_by_relative(self, sentence: Sentence, mention: Mention) -> Experiencer:
@@ -154,10 +193,15 @@ class Persons:
         subject = _subject(sentence, mention)
         if self._patient_pronouns and subject in _THIRD_PERSON - self._patient_pronouns:
             return Experiencer.OTHER  # 'His girlfriend was off school. She was dead tired.'
-        stems = {token.stem for token in sentence.tokens}
-        if sentence.has("child") or stems & self._patient_words:
+        if self._names_patient(sentence):
             return Experiencer.PATIENT
+        if self._goes_on and not subject:
+            return Experiencer.OTHER
         return sentence.experiencer(mention)
+
+    def _names_patient(self, sentence: Sentence) -> bool:
+        stems = {token.stem for token in sentence.tokens}
+        return sentence.has("child") or bool(stems & self._patient_words)
 
 
 def _subject(sentence: Sentence, mention: Mention) -> str:

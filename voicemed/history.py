@@ -42,6 +42,7 @@ GENERIC: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "skin pain": _PAINS,
         "swelling": (" swelling", "neck lump", "swollen tonsils"),
         "lump": (" lump",),
+        "skin redness": ("red eye",),
     }
 )
 """Concepts that in one word ('cramp') mean a known, more specific one, by the endings of those."""

@@ -44,6 +44,10 @@ class Question:
     "Stated by the doctor, for the patient to agree or not."
     presupposed: bool = False
     "Taken for granted: 'how long have you had the cough?'"
+    told_past: bool = False
+    "Answered for an earlier time, so that only a plain no still speaks of now."
+    ever: bool = False
+    "Asked of all times: 'have you ever had a seizure?'"
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,11 @@ _EMPTY_STEMS = frozenset(
     "some pain not no can cannot trouble problem difficult when up down out it that this i "
     "you".split()
 )
+_OF_NOW = frozenset({"now", "today", "currently", "moment", "still", "since", "lately", "this"})
+_ECHOED = 5
+"Tokens up to which a patient's question only repeats what they were asked after."
+_JOINING = frozenset("or and any a the your with in of some also okay right so then".split())
+"Words beside names of symptoms that make no statement of them."
 _MIRRORED = 8
 """Tokens up to which a doctor's sentence only puts the patient's words in other ones."""
 _LISTED = 3
@@ -104,7 +109,13 @@ class SymptomExtractor:
         self._offered_with: Sentence | None = None
         self._roles, self._persons, self._stances = Roles(), Persons(), Stances()
         self._reaction = self._seasonal = False
-        self._past_turn = 0
+        self._past_turn = self._advised_turn = 0
+        self._asked_past = False
+        self._answered_turn = 0
+        self._asked_when: int | None = None
+        "Turn of the answer of which the doctor asks when that was."
+        self._told_with: dict[str, tuple[int, int]] = {}
+        "Turn and first word of the last sentence of the patient's with such a cue."
         self._patient_spoke = False
         self._turns = 0
 
@@ -177,12 +188,19 @@ class SymptomExtractor:
             return
         self._stances.hear(sentence, heard.turn)
         self._ask_attributes(heard)
+        if self._lists_asked(heard):
+            sentence = replace(sentence, act=Act.CLOSED, asked=True)
+            heard = replace(heard, sentence=sentence)
+        if sentence.advises:
+            self._advised_turn = heard.turn.id
         if sentence.act is Act.STATEMENT or self._tells(heard):
             self._recap(heard)
             return
         self._answered.clear()
+        self._asked_past = sentence.act is Act.CLOSED and sentence.has("past")
+        self._asked_when = self._answered_turn if sentence.has("when_was") else None
         self._open = [question for question in self._open if not question.assumed]
-        self._seasonal |= sentence.has("seasonal")
+        self._seasonal = self._is_seasonal(sentence)
         self._reaction = (sentence.has("reaction") and not self._seasonal) or (
             self._reaction and sentence.has("reaction_follow")
         )
@@ -195,6 +213,19 @@ class SymptomExtractor:
             self._ask(heard)
         elif sentence.act is Act.CLOSED and not is_tag(sentence):
             self._open = [replace(question, diverted=True) for question in self._open]
+
+    def _lists_asked(self, heard: Heard) -> bool:
+        """'Fevers or chills.': nothing but names, which a doctor reads out to be answered."""
+        sentence = heard.sentence
+        if sentence.asked:
+            return False
+        named = {at for mention in sentence.mentions for at in mention.tokens}
+        rest = {token.text for at, token in enumerate(sentence.tokens) if at not in named}
+        advised = self._advised_turn == heard.turn.id  # 'Come back. And a rash, or vomiting.'
+        if not named or not rest <= _JOINING or advised:
+            return False
+        stances = {self._stances.of(sentence, one, heard.turn) for one in sentence.mentions}
+        return stances == {Stance.REMARK} and ("or" in rest or not self._patient_spoke)
 
     def _tells(self, heard: Heard) -> bool:
         """Whether what is built as a statement, and may be a question, belongs to a finding."""
@@ -215,7 +246,8 @@ class SymptomExtractor:
             self._heard_since_open = 0
             self._said_since_open, self._spans_since_open = [], []
         for mention in sentence.mentions:
-            if is_set_aside(sentence, mention):
+            supposed = sentence.has("supposed", before=mention.first) or sentence.has("summons")
+            if is_set_aside(sentence, mention) or supposed:
                 continue
             if mention.kind is Kind.TOPIC and sentence.act is not Act.HOW_IS:
                 continue
@@ -248,6 +280,7 @@ class SymptomExtractor:
             frozenset(sentence.tokens[at].stem for at in mention.tokens) - _EMPTY_STEMS,
             assumed=sentence.act is Act.STATEMENT,
             presupposed=sentence.act is Act.OPEN,
+            ever=sentence.has("past") or "ever" in {token.text for token in sentence.tokens},
         )
 
     def _presuppose(self, heard: Heard) -> None:
@@ -331,13 +364,18 @@ class SymptomExtractor:
     def _hear_patient(self, heard: Heard) -> None:
         sentence = heard.sentence
         answers = sentence.plain and not sentence.rising  # 'No, I do not.'
+        if self._echoes(sentence):
+            return
         if sentence.asked and not answers and self._asks_back(sentence):
             return
-        if sentence.has("past"):
+        if sentence.of_past:
             self._past_turn = heard.turn.id
             self._put_back(heard)
-        self._seasonal |= sentence.has("seasonal")
-        self._reaction |= sentence.has("reaction") and not self._seasonal
+        self._put_back_since(heard)
+        self._seasonal = self._is_seasonal(sentence)
+        denied = sentence.plain and sentence.reply is Reply.NO  # of allergies
+        self._reaction |= sentence.has("reaction")
+        self._reaction &= not self._seasonal and not denied
         self._grant(heard)
         questions, topic = list(self._open), self._topic
         self._affirmed = False
@@ -346,9 +384,12 @@ class SymptomExtractor:
             self._reply(heard, questions, stated)
             self._told_since_open |= bool(stated)
             self._open += [
-                question  # 'As a child I did.' leaves open whether now, as in 'But no, not now.'
+                # 'As a child I did.' leaves open whether now, as in 'But no, not now.'
+                replace(question, told_past=True)
                 for question in questions
-                if question.concept in stated and self._told_past(question, heard)
+                if question.concept in stated
+                and not question.ever
+                and self._told_past(question, heard)
             ]
         elif self._answered and not stated:
             self._correct(heard)
@@ -356,6 +397,14 @@ class SymptomExtractor:
             self._on_topic |= self._affirmed
             topic = self._topic
         self._describe(heard, topic)
+
+    def _echoes(self, sentence: Sentence) -> bool:
+        """'Drooling?': the patient only asks what the doctor means."""
+        asked = {question.concept for question in self._open}
+        named = {mention.concept for mention in sentence.mentions}
+        own = {"i", "ive", "im", "my"} & {token.text for token in sentence.tokens}
+        short = len(sentence.tokens) <= _ECHOED
+        return sentence.rising and short and not own and bool(named) and named <= asked
 
     def _grant(self, heard: Heard) -> None:
         """Who tells how long they have had the cough has a cough."""
@@ -379,16 +428,40 @@ class SymptomExtractor:
     def _put_back(self, heard: Heard) -> None:
         """'I fainted at the parade. I was four.': what was just told is long over."""
         sentence = heard.sentence
-        opens = sentence.starts_with("i", "that", "it", "this", "we") and not sentence.mentions
-        if not opens or len(sentence.tokens) > _ELLIPTIC:
+        if sentence.mentions or len(sentence.tokens) > _ELLIPTIC:
             return
+        if sentence.starts_with("i", "that", "it", "this", "we"):
+            self._make_past(heard.turn.id)
+        self._make_past(heard.turn.id, strength=Strength.ANSWERED)  # 'Yes. Years ago.'
+        if self._asked_when is not None:
+            self._make_past(self._asked_when, strength=Strength.ANSWERED)
+
+    def _put_back_since(self, heard: Heard) -> None:
+        """'In June my eyes stream. Not now.': of the sentence with a time, and those after it."""
+        sentence = heard.sentence
+        here = heard.turn.id, sentence.tokens[0].word
+        short = len(sentence.tokens) <= _ELLIPTIC and not sentence.mentions and not sentence.rising
+        for cue, other in (("over", "before"), ("before", "over")):
+            told = self._told_with.get(other)
+            if short and sentence.has(cue) and told is not None and told[0] == heard.turn.id:
+                self._make_past(*told)
+            if sentence.has(cue):
+                self._told_with[cue] = here
+
+    def _make_past(self, turn: int, since: int = 0, strength: Strength = Strength.STATED) -> None:
+        """Take what the patient told in this turn, from a word on, for long over."""
         for history in self._histories.values():
-            last = history.evidence[-1] if history.evidence else None
-            if last is None or last.spans[-1].turn != heard.turn.id:
-                continue
-            if last.strength is Strength.STATED and last.assertion.status is Status.PRESENT:
-                past = Assertion(Status.PAST, last.assertion.experiencer)
-                history.evidence[-1] = replace(last, assertion=past)
+            for at, one in enumerate(history.evidence):
+                told = one.spans[-1].turn == turn and one.spans[-1].first >= since
+                if told and one.strength is strength and one.assertion.status is Status.PRESENT:
+                    past = Assertion(Status.PAST, one.assertion.experiencer)
+                    history.evidence[at] = replace(one, assertion=past)
+
+    def _is_seasonal(self, sentence: Sentence) -> bool:
+        """Whether allergies that are felt now are the subject, after this sentence."""
+        if sentence.has("seasonal") or (self._reaction and sentence.has("airborne")):
+            return True
+        return self._seasonal and not sentence.has("ingested")
 
     def _asks_back(self, sentence: Sentence) -> bool:
         """A patient's own question ('could it be a fever?') tells nothing."""
@@ -564,12 +637,21 @@ class SymptomExtractor:
                 and history.status is Status.PRESENT
             ):
                 return None  # 'it did nothing for the pain', 'no pain elsewhere'
-        earlier = self._past_turn == heard.turn.id and sentence.past_tense
-        if status is Status.PRESENT and (earlier or (self._reaction and history is None)):
+        if status is Status.PRESENT and self._is_of_before(heard, history):
             return Status.PAST
         if asked and status is Status.PRESENT and self._contradicts_itself(sentence, mention):
             return Status.UNCERTAIN
         return status
+
+    def _is_of_before(self, heard: Heard, history: History | None) -> bool:
+        """Whether the sentences around it tell of an earlier time, or of what a drug once did."""
+        known = history is not None and history.status is Status.PRESENT
+        words = {token.text for token in heard.sentence.tokens}
+        if self._reaction and not known and not words & _OF_NOW:
+            return True
+        if not heard.sentence.past_tense or words & {"since", "still"}:
+            return False
+        return self._past_turn == heard.turn.id or (self._asked_past and not known)
 
     def _contradicts_itself(self, sentence: Sentence, mention: Mention) -> bool:
         """'No, I have lost weight': a "haven't" misheard; 'No, I have a migraine' is plain."""
@@ -594,6 +676,8 @@ class SymptomExtractor:
         for question in questions:
             if question.concept in told:
                 self._note_question(question)
+        if told:  # 'As a child. No pain.' denies the pain only
+            questions = [question for question in questions if not question.told_past]
         partial = any(question.concept in told for question in questions)
         plain = heard.sentence.plain
         conditional = heard.sentence.has("condition")  # 'Only when I cough' tells when
@@ -624,11 +708,14 @@ class SymptomExtractor:
         """Note the reply for every open question, and close them."""
         statuses = [(answered_status(question, reply), question) for question in self._open]
         statuses = [(s, q) for s, q in statuses if not (q.past and self._is_present(q))]
-        if heard.sentence.has("past"):  # 'Oh yes, back then I did.'
+        sentence = heard.sentence
+        over = sentence.has("before") and sentence.has("over")
+        if sentence.of_past or over:  # 'Oh yes, back then I did.'
             statuses = [(Status.PAST if s is Status.PRESENT else s, q) for s, q in statuses]
         for status in dict.fromkeys(status for status, _ in statuses if status is not None):
             same = [question for answered, question in statuses if answered is status]
             self._answer_with(status, same, heard, strength)
+        self._answered_turn = heard.turn.id
         self._answered, self._open = self._open, []
         hum = reply is Reply.YES and len(heard.sentence.tokens) == 1
         self._weakly = reply is Reply.DETAIL or hum
