@@ -109,7 +109,8 @@ def test_more_tokens_than_anybody_can_speak(seconds: Seconds) -> None:
     [
         (0.7, -1.1, True, True),
         (0.36, -0.84, True, False),  # 'Sanctuary, man' about a café
-        (0.29, -1.05, False, False),  # "I've smoked", said
+        (0.29, -0.99, True, False),  # 'Stand up, man', likewise
+        (0.24, -1.05, False, False),
         (0.15, -1.1, False, False),
         (0.5, -0.75, False, False),
         (0.9, -0.5, False, False),
