@@ -126,6 +126,10 @@ def finding(name: str, *lines: str) -> Finding:
         # reactions to drugs are of another time
         (["D: Any allergies?", "P: Penicillin.", "D: What happens?", "P: I get hives."],
          {"hives": "past"}),
+        (["D: Any allergies?", "P: Penicillin.", "D: Your blood pressure is fine today.",
+          "P: Actually, I felt a bit feverish."], {"fever": "present"}),
+        (["D: Any allergies?", "P: Penicillin. I did feel a bit feverish last night."],
+         {"fever": "present"}),
         # answers of all kinds
         (["D: Any fever?", "P: Um, I don't think so, I haven't noticed that."],
          {"fever": "absent"}),

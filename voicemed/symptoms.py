@@ -55,7 +55,7 @@ _EMPTY_STEMS = frozenset(
     "some pain not no can cannot trouble problem difficult when up down out it that this i "
     "you".split()
 )
-_OF_NOW = frozenset({"now", "today", "currently", "moment", "still", "since", "lately", "this"})
+_OF_NOW = frozenset("now today currently moment still since lately this yesterday night".split())
 _ECHOED = 5
 "Tokens up to which a patient's question only repeats what they were asked after."
 _JOINING = frozenset("or and any a the your with in of some also okay right so then".split())
@@ -194,6 +194,7 @@ class SymptomExtractor:
         if sentence.advises:
             self._advised_turn = heard.turn.id
         if sentence.act is Act.STATEMENT or self._tells(heard):
+            self._reaction &= len(sentence.tokens) <= _ECHOED  # 'I see.' leaves the subject
             self._recap(heard)
             return
         self._answered.clear()
