@@ -214,7 +214,7 @@ _KINDS: Mapping[FindingKind, str] = MappingProxyType(
         FindingKind.MEASUREMENT: "Measurement",
     }
 )
-_ORDER = list(Status)
+_ORDER = (Status.PRESENT, Status.UNCERTAIN, Status.PAST, Status.ABSENT, Status.HYPOTHETICAL)
 
 
 def _findings(record: EncounterRecord) -> Iterator[Block]:
@@ -278,7 +278,8 @@ def plain_lines(blocks: Iterable[Block]) -> Iterator[str]:
             case Table(header=header, rows=rows):
                 for row in rows:
                     named = zip(header, row, strict=True)
-                    yield "; ".join(f"{name}: {cell}" if name else cell for name, cell in named)
+                    cells = ((name, cell) for name, cell in named if cell)
+                    yield "; ".join(f"{name}: {cell}" if name else cell for name, cell in cells)
             case Verbatim(text=text):
                 yield from text.splitlines()
             case Said():

@@ -138,7 +138,7 @@ def _term(system: str, code: str) -> _Resource:
 
 
 def _instant(at: datetime) -> str:
-    return at.isoformat(timespec="seconds")
+    return at.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _narrative(*lines: str) -> _Resource:

@@ -12,7 +12,7 @@ from datetime import UTC
 from importlib.resources import files
 from pathlib import Path
 
-from fpdf import FPDF, XPos, YPos
+from fpdf import FPDF, Align, XPos, YPos
 from fpdf.fonts import FontFace, TTFFont
 
 from voicemed.documents import (
@@ -39,7 +39,7 @@ _SIMPLIFIED = 2
 "Of the five regional fonts of that collection."
 _SIZE, _SMALL = 10, 8
 "Points."
-_GREY = (90, 90, 90)
+_WHITE, _GREY = (255, 255, 255), (90, 90, 90)
 _NOTICE_FILL = (255, 243, 205)
 
 
@@ -98,6 +98,7 @@ class _Pdf(FPDF):
             case Notice(text=text):
                 self.set_fill_color(*_NOTICE_FILL)
                 self._line(text, 5, fill=True)
+                self.set_fill_color(*_WHITE)  # which tables take as well
                 self.ln(2)
             case Facts(rows=rows):
                 for name, value in rows:
@@ -131,7 +132,9 @@ class _Pdf(FPDF):
         if colour != (0, 0, 0):
             self.set_text_color(*colour)
         shown = self._shown(text)
-        self.multi_cell(0, height, shown, fill=fill, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+        self.multi_cell(
+            0, height, shown, align=Align.L, fill=fill, new_x=XPos.LMARGIN, new_y=YPos.NEXT
+        )
         if size:
             self.set_font("latin", size=_SIZE)
         if colour != (0, 0, 0):
