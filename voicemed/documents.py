@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 
-from voicemed.assertion import Experiencer, Status
+from voicemed.assertion import Status
 from voicemed.audio import AudioChunk, WavWriter
 from voicemed.encounter import Edit, EncounterRecord
 from voicemed.errors import ConfigError, OutputError
@@ -72,11 +72,10 @@ def moment(at: datetime) -> str:
 
 
 def latest(record: EncounterRecord) -> datetime:
-    """The last moment that the record tells of; what stands for "now" in its exports."""
+    """When its content last changed; what stands for "now" in its exports. Reading changes none."""
     moments = [record.started_at, record.ended_at or record.started_at]
     moments += [edit.at for edit in record.edits]
     moments += [consent.at for consent in record.consents]
-    moments += [entry.at for entry in record.audit]
     return max(moments)
 
 
@@ -398,7 +397,8 @@ def _timeless(archive: io.BytesIO) -> bytes:
 def _to_json(record: EncounterRecord) -> bytes:
     from voicemed.encounter_json import to_json
 
-    return to_json(record).encode()
+    # A half character (the name of a file may hold one) is written as JSON's escape for it.
+    return to_json(record).encode("utf-8", "backslashreplace")
 
 
 def _to_pdf(record: EncounterRecord) -> bytes:
@@ -493,8 +493,3 @@ def _save_sound(path: Path, sound: Iterable[AudioChunk]) -> None:
     finally:
         with suppress(OSError):
             hidden.unlink(missing_ok=True)
-
-
-def of_the_patient(finding: Finding) -> bool:
-    """Whether it is the patient's own."""
-    return finding.assertion.experiencer is Experiencer.PATIENT

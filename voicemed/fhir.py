@@ -21,6 +21,9 @@ What is not present also says so in `code.text` and in the tag `urn:voicemed:sta
 that skip modifiers. Doubtful symptoms are `unconfirmed`; only what a person set is `confirmed`. Of
 somebody else only what is or was present is coded, as FamilyMemberHistory; the rest is narrative.
 
+`Composition.identifier` stays the same for the same encounter; `Bundle.identifier` is another one
+whenever something was added, were it only an access.
+
 Every export is validated against the models of `fhir.resources` for R4B (4.3.0; the package has no
 R4). The elements used here are the same in R4 (4.0.1); the tests hold them against the list of
 those in R4.
@@ -41,12 +44,11 @@ from pathlib import Path
 from typing import Any
 
 from voicemed import __version__
-from voicemed.assertion import Status
+from voicemed.assertion import Experiencer, Status
 from voicemed.documents import (
     DISCLAIMER,
     grounded,
     latest,
-    of_the_patient,
     statement,
     status_edits,
     title,
@@ -175,6 +177,11 @@ def phrase(finding: Finding) -> str:
     return _text(f"{said}: {status}" if status else said)
 
 
+def of_the_patient(finding: Finding) -> bool:
+    """Whether it is the patient's own."""
+    return finding.assertion.experiencer is Experiencer.PATIENT
+
+
 def _code(finding: Finding) -> _Resource:
     concept = finding.concept
     codings = [_coding(concept.system, concept.code, concept.display)]
@@ -301,7 +308,7 @@ class _Document:
         sections += [self._consents(), self._audit()]
         self._entries["composition"] = self._composition([one for one in sections if one])
         self._provenance()
-        at = _instant(latest(self.record))
+        at = _instant(max([latest(self.record), *(entry.at for entry in self.record.audit)]))
         return {
             "resourceType": "Bundle",
             "type": "document",
@@ -472,7 +479,8 @@ class _Document:
         )
 
     def _condition(self, number: int, finding: Finding) -> _Resource:
-        status, said = finding.assertion.status, finding.attributes
+        status = finding.assertion.status
+        said = {} if status is Status.ABSENT else finding.attributes
         clinical = {Status.PRESENT: "active", Status.PAST: "inactive"}.get(status, "")
         if status is Status.ABSENT:
             verified = "refuted"
@@ -499,7 +507,7 @@ class _Document:
                 "subject": self._reference("patient"),
                 "encounter": self._reference("encounter"),
                 "onsetDateTime": onset if dated else "",
-                "onsetString": "" if dated else _text(finding.since),
+                "onsetString": _text(finding.since) if said and not dated else "",
                 "recordedDate": _instant(self.record.started_at),
                 "evidence": [{"detail": [self._reference("transcript")]}],
             },
@@ -527,7 +535,7 @@ class _Document:
             verified = "confirmed"
         else:
             verified = "unconfirmed"
-        reaction = _text(finding.attributes.get("reaction", ""))
+        reaction = _text(finding.attributes.get("reaction", "")) * (status is not Status.ABSENT)
         return self._add(
             f"finding {number}",
             "AllergyIntolerance",
@@ -632,7 +640,9 @@ class _Document:
     def _only_spoken_of(self) -> _Resource:
         """What would be mistaken if it were coded: possibilities, measurements that were denied."""
         found = [one for one in self._numbered() if not _is_coded(one[1])]
-        return self._section("Spoken of only; not so", [self._line(*one) for one in found])
+        return self._section(
+            "Spoken of only, not what the patient has", [self._line(*one) for one in found]
+        )
 
     # Documents
 
