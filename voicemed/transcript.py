@@ -222,17 +222,20 @@ def _findings_table(
     yield f"| {kind} | status | {'since' if symptoms else 'details'} | said at |"
     yield "|---|---|---|---|"
     for finding in findings:
-        status = " → ".join(change.status for change in finding.history[:-1])
-        status += f"{' → ' if status else ''}{finding.assertion.status}"
-        if finding.assertion.experiencer != "patient":
-            status += " (of somebody else)"
-        if finding.doubtful:
-            status += " ?"
         said = finding.attributes
         details = said.get("onset") or said.get("duration", "") if symptoms else finding.details
         said_at = dict.fromkeys(clock(span_times(turns, span)[0]) for span in finding.evidence)
-        cells = [finding.concept.display, status, details, ", ".join(said_at)]
+        cells = [finding.concept.display, status_line(finding), details, ", ".join(said_at)]
         yield f"| {' | '.join(map(escape_markdown, cells))} |"
+
+
+def status_line(finding: Finding) -> str:
+    """Its statuses in order, whose it is if not the patient's, and '?' if it is to be checked."""
+    status = " → ".join(change.status for change in finding.history[:-1])
+    status += f"{' → ' if status else ''}{finding.assertion.status}"
+    if finding.assertion.experiencer != "patient":
+        status += " (of somebody else)"
+    return f"{status} ?" if finding.doubtful else status
 
 
 def _markdown_turn(turn: Turn) -> str:
