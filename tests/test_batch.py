@@ -74,6 +74,21 @@ def test_words_get_their_place_in_the_recording(
         assert [w.start for w in placed] == sorted(w.start for w in placed)
 
 
+@given(PAUSES_AND_LENGTHS, st.integers(1, 4), st.integers(1, 4))
+def test_packs_are_batched_with_their_like_and_each_worker_gets_some(
+    given_: list[tuple[float, int]], size: int, workers: int
+) -> None:
+    packs = list(batch._packed(utterances(given_), 4.0))
+    batches = list(batch._batches(iter(packs), size, workers))
+    assert sorted(id(pack) for one in batches for pack in one) == sorted(map(id, packs))
+    assert all(1 <= len(one) <= size for one in batches)
+    assert len(batches) >= min(workers, len(packs))
+    first = [pack.duration for one in batches[:workers] for pack in one]
+    assert first == sorted(first, reverse=True)
+    if len(packs) >= size * workers:
+        assert {len(one) for one in batches[:workers]} == {size}
+
+
 def test_a_word_over_a_border_stays_within_one_utterance() -> None:
     (pack,) = batch._packed(utterances([(1.0, 100), (10.0, 100)]), 16.0)
     early, late = pack.placed([Word("a", 0.5, 1.2, 1.0), Word("b", 0.9, 1.5, 1.0)])

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from itertools import chain
+from itertools import chain, islice, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -44,9 +44,11 @@ FORMATS = tuple(WRITERS)
 
 PACK: Seconds = 16.0
 "Speech decoded at once. Longer costs more than it gains: the encoder's cost grows faster."
-_BATCH = 4
+_BATCH = 8
 "Packs decoded together by one worker on a CPU."
 _GPU_BATCH = 32
+_AHEAD = 2
+"Batches for each worker that are read before the first is decoded: some minutes of sound."
 _CUTTING = EndpointingSettings(pre_roll=0.4, pause=0.4, end_silence=0.8, max_utterance=PACK)
 "Pauses of up to 0.8 s stay: they are punctuation to Whisper."
 _TELEPHONE = 8_000
@@ -205,32 +207,36 @@ class Transcriber:
             damage=damage[0] if damage else "",
         )
 
-    def _recognized(
-        self, speech: _Speech, progress: Callable[[Seconds], None]
-    ) -> Iterator[Segment]:
+    def _recognized(self, speech: _Speech, progress: Callable[[Seconds], None]) -> list[Segment]:
         """The segments of a recording in order, decoded by as many workers as there are cores."""
         recognition = self._settings.recognition
         language = None if recognition.language == "auto" else recognition.language
-        packs = _batches(_packed(speech, PACK), self._batch)
+        found: list[Segment] = []
+        reached = 0.0
+        waiting: deque[Future[tuple[Seconds, list[Segment]]]] = deque()
+
+        def collect() -> None:
+            nonlocal reached
+            position, segments = waiting.popleft().result()
+            found.extend(segments)
+            reached = max(reached, position)
+            progress(reached)
+
         with ThreadPoolExecutor(self._workers, thread_name_prefix="recognition") as pool:
-            waiting: deque[Future[tuple[Seconds, list[Segment]]]] = deque()
             try:
-                for batch in packs:
+                for batch in _batches(_packed(speech, PACK), self._batch, self._workers):
                     future = pool.submit(_decode, self._recognizer, batch, language, recognition)
                     waiting.append(future)
                     if language is None:
                         # A recording has one language: that of most of its beginning.
                         language = _most_common_language(future.result()[1])
                     while len(waiting) > 2 * self._workers:
-                        position, segments = waiting.popleft().result()
-                        progress(position)
-                        yield from segments
-                for future in waiting:
-                    position, segments = future.result()
-                    progress(position)
-                    yield from segments
+                        collect()
+                while waiting:
+                    collect()
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
+        return sorted(found, key=lambda segment: segment.words[0].start if segment.words else 0.0)
 
 
 class _Speech:
@@ -266,6 +272,11 @@ class _Pack:
 
     utterances: tuple[Utterance, ...]
 
+    @property
+    def duration(self) -> Seconds:
+        """Of their sound."""
+        return sum(u.end - u.start for u in self.utterances)
+
     def joined(self) -> Utterance:
         """Their sound, one after the other, from time 0."""
         samples = np.concatenate([u.samples for u in self.utterances])
@@ -298,15 +309,22 @@ def _packed(utterances: Iterable[Utterance], longest: Seconds) -> Iterator[_Pack
         yield _Pack(tuple(pack))
 
 
-def _batches(packs: Iterable[_Pack], size: int) -> Iterator[list[_Pack]]:
-    batch: list[_Pack] = []
-    for pack in packs:
-        batch.append(pack)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+def _batches(packs: Iterable[_Pack], size: int, workers: int) -> Iterator[list[_Pack]]:
+    """Packs of similar length together, at most `size`, the longest first.
+
+    All sound of a batch is encoded to the length of its longest. So many are read ahead that this
+    is little more, though not before the first batches; and what is left at the end gives work to
+    each worker.
+    """
+    rest = iter(packs)
+    ahead = size * workers
+    while pool := list(islice(rest, ahead)):
+        pool.sort(key=lambda pack: pack.duration, reverse=True)
+        rounds = -(-len(pool) // (size * workers))
+        parts = min(rounds * workers, len(pool))
+        edges = [part * len(pool) // parts for part in range(parts + 1)]
+        yield from (pool[first:end] for first, end in pairwise(edges))
+        ahead = _AHEAD * size * workers
 
 
 def _decode(
@@ -323,7 +341,7 @@ def _decode(
         for pack, result in zip(packs, results, strict=True)
         for segment in result
     ]
-    return packs[-1].utterances[-1].end, segments
+    return max(pack.utterances[-1].end for pack in packs), segments
 
 
 def _most_common_language(segments: Sequence[Segment]) -> str | None:
