@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import voicemed
-from voicemed import batch, cli, live, microphone, note, tts, weights
+from voicemed import batch, cli, intake, live, microphone, note, tts, weights
 from voicemed.assertion import Assertion, Status
 from voicemed.audio import AudioChunk
 from voicemed.batch import BatchProgress, BatchReport
@@ -38,7 +38,20 @@ class FakeLoop(LiveLoop):
         self.encounter = Encounter()
         self.status = LiveStatus(input_name="fake")
         self.ending = ending
+        self.record = ("", "")
+        self.notes: list[str] = []
         self.built_with: dict[str, Any] = {}
+
+    @property
+    def record_id(self) -> str:
+        return self.record[0]
+
+    @property
+    def record_failure(self) -> str:
+        return self.record[1]
+
+    def write_note(self, markdown: str) -> None:
+        self.notes.append(markdown)
 
     def run(self, observe: Callable[[Event], None]) -> None:
         said = Turn(1, "", (Word(" Naïve", 1.0, 1.4, 0.9), Word(" cough.", 1.5, 1.9, 0.9)))
@@ -59,6 +72,7 @@ class FakeLoop(LiveLoop):
 @pytest.fixture(autouse=True)
 def no_settings_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(platformdirs, "user_config_path", lambda *args, **kwargs: tmp_path)
+    monkeypatch.setattr(intake, "store_folder", lambda settings: tmp_path / "store")
     monkeypatch.delenv("VOICEMED_DEBUG", raising=False)
 
 
@@ -79,8 +93,11 @@ def make_loop(monkeypatch: pytest.MonkeyPatch) -> MakeLoop:
     return make
 
 
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(cli.app, arguments)
+def run(*arguments: str, typed: str | None = None) -> Result:
+    return CliRunner().invoke(cli.app, arguments, input=typed)
+
+
+NOTHING_KEPT = "voicemed: nothing is kept: `voicemed init` makes an encrypted record\n"
 
 
 # -- help
@@ -179,26 +196,30 @@ def test_what_was_found_is_shown_when_a_stage_fails(make_loop: MakeLoop) -> None
     result = run("session")
     assert result.exit_code == 1
     assert "cough    present  Monday  00:01\n" in result.stdout
-    assert result.stderr == "voicemed: error: whisper-base: the engine failed\n"
+    assert result.stderr == NOTHING_KEPT + "voicemed: error: whisper-base: the engine failed\n"
 
 
 def test_ctrl_c_exits_with_130(make_loop: MakeLoop) -> None:
     make_loop(KeyboardInterrupt())
     result = run("session")
-    assert (result.exit_code, result.stderr) == (130, "voicemed: stopped\n")
+    assert (result.exit_code, result.stderr) == (130, NOTHING_KEPT + "voicemed: stopped\n")
 
 
 def test_a_defect_says_where_but_not_what_was_said(
     make_loop: MakeLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_loop(ValueError("my headache"))
-    result = run("session")
+    result = run("session", "--no-store")
     assert result.exit_code == 70
-    assert result.stderr.startswith("voicemed: error: unexpected ValueError in test_cli.py:")
-    assert result.stderr.count("\n") == 1
+    kept, error = result.stderr.splitlines()
+    assert kept == "voicemed: nothing is kept: --no-store"
+    assert error.startswith("voicemed: error: unexpected ValueError in test_cli.py:")
     assert "headache" not in result.output
     monkeypatch.setenv("VOICEMED_DEBUG", "1")
-    assert "Traceback" in run("session").stderr
+    traced = run("session").stderr
+    assert "Traceback" in traced
+    assert "raise self.ending" in traced
+    assert "headache" not in traced
 
 
 # -- dictate
@@ -281,7 +302,7 @@ def test_transcribe_passes_on_and_reports(transcription: FakeTranscription) -> N
     result = run("transcribe", "a.wav", "b.wav", "--format", "TXT, findings,txt", "--force")
     assert result.exit_code == 0
     assert result.stdout == "1 transcribed\n"
-    assert result.stderr == "[1/2] a.wav (01:00)\n[2/2] b.wav (01:00)\n"
+    assert result.stderr == NOTHING_KEPT + "[1/2] a.wav (01:00)\n[2/2] b.wav (01:00)\n"
     call = transcription.call
     assert call["paths"] == [Path("a.wav"), Path("b.wav")]
     assert call["formats"] == ("txt", "findings")
@@ -298,7 +319,7 @@ def test_transcribe_lists_the_failed_and_exits_with_1(
     result = run("transcribe", "b.wav")
     assert result.exit_code == 1
     assert result.stdout == "1 transcribed, 2 failed\n"
-    assert result.stderr.splitlines()[1:] == [
+    assert result.stderr.splitlines()[2:] == [
         "voicemed: error: b.wav: no sound in it",
         "voicemed: error: c .wav: it is empty",
     ]
@@ -466,7 +487,9 @@ SCRIPT = """
 import sys
 sys.path.insert(0, {tests!r})
 from test_cli import FakeLoop
-from voicemed import cli, live
+from pathlib import Path
+from voicemed import cli, intake, live
+intake.store_folder = lambda settings: Path("/nowhere")
 def build(settings, **options):
     {before}
     return FakeLoop()
@@ -494,7 +517,7 @@ def test_an_ascii_locale_replaces_what_it_cannot_show() -> None:
     out, err = session_process(PYTHONIOENCODING="ascii", FORCE_COLOR="1").communicate()
     assert out.startswith(b"[00:01] Na?ve cough.\n  + cough")
     assert b"\x1b" not in out
-    assert err == b""
+    assert err == NOTHING_KEPT.encode()
 
 
 def test_help_in_an_ascii_locale() -> None:
@@ -507,7 +530,7 @@ def test_help_in_an_ascii_locale() -> None:
 def test_being_terminated_ends_like_ctrl_c() -> None:
     child = session_process(before="import signal; signal.raise_signal(signal.SIGTERM)")
     _, err = child.communicate()
-    assert (child.returncode, err) == (130, b"voicemed: stopped\n")
+    assert (child.returncode, err) == (130, f"{NOTHING_KEPT}voicemed: stopped\n".encode())
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
@@ -524,7 +547,7 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     assert child.stdout is not None
     child.stdout.close()
     assert child.stderr is not None
-    assert child.stderr.read() == b""
+    assert child.stderr.read() == NOTHING_KEPT.encode()
     assert child.wait() == 1
 
 

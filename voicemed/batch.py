@@ -13,7 +13,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import chain, islice, pairwise
 from pathlib import Path
@@ -26,8 +26,9 @@ from voicemed.audio import SAMPLE_RATE, AudioChunk, Framer, Seconds, probe, read
 from voicemed.config import EndpointingSettings, RecognitionSettings, Settings
 from voicemed.diarization import assign_roles, merge, speaker_channels
 from voicemed.endpointing import Ended, Endpointer, Utterance
-from voicemed.errors import AudioFileError, OutputError
+from voicemed.errors import AudioFileError, OutputError, StoreError
 from voicemed.extraction import create_extractor, extract
+from voicemed.recording import Recorder
 from voicemed.transcript import (
     WRITERS,
     Segment,
@@ -88,6 +89,8 @@ class BatchReport:
     "Done before, with the same content and settings."
     failed: list[tuple[Path, str]]
     "With the reason, one line."
+    not_kept: list[tuple[Path, str]] = field(default_factory=list)
+    "Done, but not in the store, with the reason."
 
 
 def transcribe_files(
@@ -98,12 +101,15 @@ def transcribe_files(
     settings: Settings,
     force: bool,
     progress: Callable[[BatchProgress], None],
+    recorder: Callable[[Path], Recorder] | None = None,
 ) -> BatchReport:
     """Transcribe recordings and those in folders, and write NAME.txt, NAME.json and so on.
 
     output: the folder for the results, otherwise each recording's own. Where two recordings would
     have the same results, these keep the extension (NAME.wav.txt), or their folder's name as well
     (FOLDER-NAME.wav.txt).
+
+    recorder: begins the stored encounter of a recording; None keeps the results only.
 
     Raises ModelError, EngineError or ConfigError where nothing can be recognised; what is wrong
     with one recording, or with where its results go, is in the report.
@@ -128,12 +134,31 @@ def transcribe_files(
             for name in formats:
                 suffix, write = WRITERS[name]
                 save_text(target.with_name(target.name + suffix), write(transcript))
+            if recorder is not None and (problem := _keep(path, transcript, recorder)):
+                report.not_kept.append((path, problem))
             ledger.record(target, key, formats)
         except (AudioFileError, OutputError) as error:
             report.failed.append((path, str(error)))
         else:
             report.done.append(path)
     return report
+
+
+def _keep(path: Path, transcript: Transcript, begin: Callable[[Path], Recorder]) -> str:
+    """Store the sound and what came of it; returns what went wrong, in a line, or nothing."""
+    try:
+        record = begin(path)
+        for block in read_blocks(path, on_damage=lambda _: None):
+            record.audio(block.samples)
+        for turn in transcript.turns:
+            record.turn(turn, transcript.language)
+        record.findings(transcript.findings)
+        record.finish(model=transcript.model, dropped=transcript.dropped)
+    except StoreError as error:
+        return str(error)
+    except OSError as error:
+        return f"{path}: not kept in the store: {error.strerror}"
+    return ""
 
 
 class Transcriber:

@@ -113,6 +113,20 @@ class DialogSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """[store]: provisional."""
+
+    folder: str = ""
+    clinician: str = ""
+    keyring: bool = False
+    lock_after: Annotated[float, Range(0, 86400)] = 300.0
+    audio_days: int = 30
+    text_days: int = 0
+    consent: Literal["ask", "elsewhere"] = "ask"
+    warn_free: Annotated[int, Range(0, 1000000)] = 500
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All of voicemed.toml."""
 
@@ -122,6 +136,7 @@ class Settings:
     extraction: ExtractionSettings = field(default_factory=ExtractionSettings)
     speech: SpeechSettings = field(default_factory=SpeechSettings)
     dialog: DialogSettings = field(default_factory=DialogSettings)
+    store: StoreSettings = field(default_factory=StoreSettings)
 
 
 def default_path() -> Path:
@@ -129,6 +144,15 @@ def default_path() -> Path:
     import platformdirs
 
     return platformdirs.user_config_path("voicemed", appauthor=False) / "voicemed.toml"
+
+
+def store_folder(settings: StoreSettings) -> Path:
+    """Where the encrypted encounters are: the configured folder, or that of the user's data."""
+    import platformdirs
+
+    if settings.folder:
+        return Path(settings.folder).expanduser()
+    return platformdirs.user_data_path("voicemed", appauthor=False) / "store"
 
 
 def load(path: Path | None = None) -> Settings:

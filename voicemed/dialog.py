@@ -79,6 +79,49 @@ def _address(text: str, wake_word: str) -> re.Match[str] | None:
     )
 
 
+# --- consent -------------------------------------------------------------------------------------
+
+_PERSON = (
+    r"(?P<by>(?:the )?patient|she|he|they|(?:the |her |his |their )?(?:mother|father|parents?|wife"
+    r"|husband|partner|daughter|son|carer|relative|guardian))"
+)
+_RECORDED = (
+    r"(?:(?:to|with) (?:(?:the|this|our|my|a) )?(?:(?:consultation|conversation|session|visit) )?"
+    r"(?:(?:be|being|get|getting) )?record(?:ing|ed)(?: (?:of )?(?:the|this|our) "
+    r"(?:consultation|conversation|session|visit))?)"
+)
+_CONSENT = re.compile(
+    rf"(?:(?:please|note|record|write down|for the record|that|now|ok|okay) )*{_PERSON} "
+    r"(?:(?P<refuses>does not|doesn t|do not|don t|did not|didn t|no longer|has not|hasn t|refuses"
+    r"|declines|objects) )?(?:now |also )?(?:(?:has|have) )?"
+    rf"(?:(?:agree[sd]?|consent(?:s|ed)?|(?:gives?|gave|given) (?:her|his|their)? ?(?:consent"
+    rf"|permission|agreement)) )?{_RECORDED}"
+    r"|" + _PERSON.replace("?P<by>", "?P<withdraws>") + r" (?:(?:has|have) )?(?:withdraws?|withdrew"
+    r"|withdrawn) (?:her |his |their |the )?(?:consent|permission|agreement)"
+    rf"(?: {_RECORDED})?"
+)
+
+
+def consent_in(request: str) -> tuple[bool, str] | None:
+    """Whether a request states that recording is agreed to or refused, and by whom.
+
+    By the patient, a relative or a guardian; None if it says nothing of that.
+    """
+    said = " ".join(re.findall(r"\w+", request.lower()))
+    stated = _CONSENT.fullmatch(said)
+    if stated is None:
+        return None
+    who = stated["by"] or stated["withdraws"]
+    if "guardian" in who:
+        by = "guardian"
+    else:
+        by = "patient" if re.fullmatch(r"(?:the )?patient|she|he|they", who) else "relative"
+    agrees = re.search(r"\b(?:agree|consent|gives?\b|gave|given)", said)
+    if not stated["refuses"] and not stated["withdraws"] and not agrees:
+        return None
+    return not (stated["refuses"] or stated["withdraws"]), by
+
+
 # --- the answer ----------------------------------------------------------------------------------
 
 _ABILITIES = (

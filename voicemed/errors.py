@@ -11,6 +11,7 @@ VoicemedError
 │   └── DownloadError    no source could deliver: no network, no space, wrong content
 ├── EngineError          an engine is not installed or failed while it ran
 ├── TranscriptError      a transcript file is not in a format that we read
+├── ConsentMissing       nobody said that the patient agrees to be recorded
 └── OutputError          a result could not be written: no permission, disk full
 
 Each message is one line that names the file or setting, says what is wrong and what to do. It never
@@ -62,5 +63,13 @@ class TranscriptError(VoicemedError):
     """A transcript file is not in a format that we read."""
 
 
+class ConsentMissing(VoicemedError):  # noqa: N818
+    """Nobody said that the patient agrees to be recorded."""
+
+
 class OutputError(VoicemedError):
     """A result could not be written."""
+
+
+class StoreError(VoicemedError):
+    """The store cannot be used."""
