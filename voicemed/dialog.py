@@ -82,23 +82,26 @@ def _address(text: str, wake_word: str) -> re.Match[str] | None:
 # --- consent -------------------------------------------------------------------------------------
 
 _PERSON = (
-    r"(?P<by>(?:the )?patient|she|he|they|(?:the |her |his |their )?(?:mother|father|parents?|wife"
-    r"|husband|partner|daughter|son|carer|relative|guardian))"
+    r"(?:(?:please|now|note|record|write down|for the record|that) )*"
+    r"(?P<who>(?:the )?patient|she|he|they|(?:(?:the|her|his|their) )?(?:mother|father|parents?"
+    r"|wife|husband|partner|daughter|son|carer|relative|guardian))(?: (?:has|have|had|also|now))*"
 )
-_RECORDED = (
-    r"(?:(?:to|with) (?:(?:the|this|our|my|a) )?(?:(?:consultation|conversation|session|visit) )?"
-    r"(?:(?:be|being|get|getting) )?record(?:ing|ed)(?: (?:of )?(?:the|this|our) "
-    r"(?:consultation|conversation|session|visit))?)"
+_VISIT = r"(?:(?:the|this|our|my|a) )?(?:consultation|conversation|session|visit)"
+_TO_IT = (
+    rf"(?:to|with) (?:{_VISIT} |(?:the|this|our|a) )?(?:(?:be|being) )?record(?:ing|ed)"
+    rf"(?: (?:of )?{_VISIT})?"
 )
-_CONSENT = re.compile(
-    rf"(?:(?:please|note|record|write down|for the record|that|now|ok|okay) )*{_PERSON} "
-    r"(?:(?P<refuses>does not|doesn t|do not|don t|did not|didn t|no longer|has not|hasn t|refuses"
-    r"|declines|objects) )?(?:now |also )?(?:(?:has|have) )?"
-    rf"(?:(?:agree[sd]?|consent(?:s|ed)?|(?:gives?|gave|given) (?:her|his|their)? ?(?:consent"
-    rf"|permission|agreement)) )?{_RECORDED}"
-    r"|" + _PERSON.replace("?P<by>", "?P<withdraws>") + r" (?:(?:has|have) )?(?:withdraws?|withdrew"
-    r"|withdrawn) (?:her |his |their |the )?(?:consent|permission|agreement)"
-    rf"(?: {_RECORDED})?"
+_AGREED = (
+    r"(?:agree[sd]?|consent(?:s|ed)?|(?:gives?|gave|given) (?:(?:her|his|their) )?"
+    r"(?:consent|permission|agreement))"
+)
+_NOT = r"(?:does not|doesn t|do not|don t|did not|didn t|not|no longer)"
+_AGREES = re.compile(rf"{_PERSON} {_AGREED} {_TO_IT}")
+_REFUSES = re.compile(
+    rf"{_PERSON} (?:(?:{_NOT} (?:{_AGREED}|wants?)|refuse[sd]?|decline[sd]?|object(?:s|ed)?)"
+    rf" {_TO_IT}"
+    rf"|(?:withdraws?|withdrew|withdrawn) (?:(?:her|his|their|the) )?(?:consent|permission"
+    rf"|agreement)(?: {_TO_IT})?)"
 )
 
 
@@ -108,18 +111,14 @@ def consent_in(request: str) -> tuple[bool, str] | None:
     By the patient, a relative or a guardian; None if it says nothing of that.
     """
     said = " ".join(re.findall(r"\w+", request.lower()))
-    stated = _CONSENT.fullmatch(said)
+    agrees, refuses = _AGREES.fullmatch(said), _REFUSES.fullmatch(said)
+    stated = agrees or refuses
     if stated is None:
         return None
-    who = stated["by"] or stated["withdraws"]
-    if "guardian" in who:
-        by = "guardian"
-    else:
-        by = "patient" if re.fullmatch(r"(?:the )?patient|she|he|they", who) else "relative"
-    agrees = re.search(r"\b(?:agree|consent|gives?\b|gave|given)", said)
-    if not stated["refuses"] and not stated["withdraws"] and not agrees:
-        return None
-    return not (stated["refuses"] or stated["withdraws"]), by
+    if "guardian" in stated["who"]:
+        return agrees is not None, "guardian"
+    patient = re.fullmatch(r"(?:the )?patient|she|he|they", stated["who"])
+    return agrees is not None, "patient" if patient else "relative"
 
 
 # --- the answer ----------------------------------------------------------------------------------

@@ -93,6 +93,8 @@ class LiveStatus:
     "That recording has stopped or soon must; it stays until it is over."
     reply: str = ""
     "What the assistant said last."
+    lockable: bool = False
+    "There is a passphrase to unlock the screen with."
     locked: bool = False
     "Nothing of the encounter is to be shown or said until the passphrase is given."
     lock_note: str = ""
@@ -211,7 +213,7 @@ class LiveLoop:
         unlock: checks a passphrase, and raises StoreError for a wrong one; None never locks.
         """
         self.encounter = Encounter()
-        self.status = LiveStatus(input_name=source.name)
+        self.status = LiveStatus(input_name=source.name, lockable=unlock is not None)
         self._source = source
         self._sink = sink
         self._make_vad = vad
@@ -303,14 +305,9 @@ class LiveLoop:
         """Somebody is at the keyboard."""
         self._active_at = time.monotonic()
 
-    @property
-    def lockable(self) -> bool:
-        """There is a passphrase to unlock with."""
-        return self._unlock is not None
-
     def lock(self) -> None:
         """Hide the encounter and keep it from being read aloud; recording goes on."""
-        if self.lockable and not self.status.locked:
+        if self.status.lockable and not self.status.locked:
             self.stop_speaking()
             self.status = replace(self.status, locked=True, lock_note="")
 

@@ -315,7 +315,7 @@ class Screen:
             self._loop.touch()
             if self._loop.status.locked:
                 self._type(key)
-            elif key in ("l", "L") and self._loop.lockable:
+            elif key in ("l", "L") and self._loop.status.lockable:
                 self._loop.lock()
             else:
                 self._press(key)
@@ -582,7 +582,11 @@ def _session_keys(status: LiveStatus) -> Text:
         line = Text("ask the assistant now", style="bold magenta")
     else:
         line = Text("space: ask the assistant", style="dim")
-    return line.append("   q or Ctrl-C: end", style="not bold dim default")
+    return line.append(f"   {_common_keys(status)}", style="not bold dim default")
+
+
+def _common_keys(status: LiveStatus) -> str:
+    return ("l: lock   " if status.lockable else "") + "q or Ctrl-C: end"
 
 
 def _one_line(text: Text) -> Text:
@@ -686,7 +690,7 @@ def dictation_view(note: str, status: LiveStatus, *, width: int, height: int) ->
         text.append(" ")
     foot = _warning(status, width)
     if height >= 6:
-        foot.append(Text("q or Ctrl-C: end", style="dim"))
+        foot.append(_one_line(Text(_common_keys(status), style="dim")))
     return _rows([_meter(status, width)], _Tail(text.append_text(partial)), foot)
 
 
