@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import platformdirs
 import pytest
+from fakes import FakeRecorder
 from typer.testing import CliRunner, Result
 
 import voicemed
@@ -20,8 +21,8 @@ from voicemed import batch, cli, intake, live, microphone, note, tts, weights
 from voicemed.assertion import Assertion, Status
 from voicemed.audio import AudioChunk
 from voicemed.batch import BatchProgress, BatchReport
-from voicemed.config import Settings
-from voicemed.encounter import Encounter
+from voicemed.config import Settings, StoreSettings
+from voicemed.encounter import Encounter, EncounterKind
 from voicemed.errors import DeviceError, DownloadError, EngineError
 from voicemed.findings import Finding
 from voicemed.lexicon import Concept
@@ -222,6 +223,123 @@ def test_a_defect_says_where_but_not_what_was_said(
     assert "headache" not in traced
 
 
+# -- the record
+
+
+@pytest.fixture
+def kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, Any]]:
+    """There is a store; what is asked before an encounter is recorded."""
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "store.json").touch()
+    asked: list[dict[str, Any]] = []
+
+    def admit(
+        settings: StoreSettings, folder: Path, kind: EncounterKind, **options: Any
+    ) -> intake.Record:
+        asked.append({"folder": folder, "kind": kind, **options})
+        return intake.Record(FakeRecorder, lambda passphrase: None)
+
+    monkeypatch.setattr(intake, "admit", admit)
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "source", "with_patient"),
+    [
+        (["session"], EncounterKind.SESSION, "", False),
+        (["session", "--patient"], EncounterKind.SESSION, "", True),
+        (["session", "--input", "a/visit.wav"], EncounterKind.SESSION, "visit.wav", False),
+        (["dictate", "--patient"], EncounterKind.DICTATION, "", True),
+    ],
+)
+def test_a_store_is_used_by_default(
+    make_loop: MakeLoop,
+    kept: list[dict[str, Any]],
+    tmp_path: Path,
+    arguments: list[str],
+    kind: EncounterKind,
+    source: str,
+    with_patient: bool,
+) -> None:
+    loop = make_loop()
+    loop.record = ("0123abcd-0000", "")
+    result = run(*arguments)
+    assert result.exit_code == 0
+    assert kept == [
+        {"folder": tmp_path / "store", "kind": kind, "source": source, "with_patient": with_patient}
+    ]
+    assert loop.built_with["recorder"] is FakeRecorder
+    assert loop.built_with["unlock"] is None  # nobody is at a keyboard here
+    assert result.stderr == "Encounter 0123abcd is kept: voicemed encounters show 0123abcd\n"
+    assert "cough" in result.stdout  # a pipe gets what it always gets
+
+
+@pytest.mark.parametrize("command", ["session", "dictate"])
+def test_no_store_keeps_nothing_and_says_so(
+    make_loop: MakeLoop, kept: list[dict[str, Any]], command: str
+) -> None:
+    loop = make_loop()
+    result = run(command, "--no-store")
+    assert result.stderr == "voicemed: nothing is kept: --no-store\n"
+    assert kept == []
+    assert "recorder" not in loop.built_with
+
+
+def test_a_patient_without_a_record_is_refused(make_loop: MakeLoop) -> None:
+    loop = make_loop()
+    result = run("session", "--patient")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "voicemed: error: --patient: there is no record to name them in: `voicemed init` makes an "
+        "encrypted record\n"
+    )
+    assert loop.built_with == {}
+
+
+def test_a_name_cannot_be_given_where_others_see_it() -> None:
+    assert run("session", "--patient=Zoë Quill").exit_code == 2
+
+
+def test_without_consent_the_microphone_is_not_opened(make_loop: MakeLoop, tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "store.json").touch()
+    loop = make_loop()
+    result = run("session")
+    assert result.exit_code == 1
+    assert 'set consent = "elsewhere" in [store]' in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert loop.built_with == {}
+
+
+def test_the_note_is_kept_with_every_utterance(
+    make_loop: MakeLoop, kept: list[dict[str, Any]]
+) -> None:
+    loop = make_loop()
+    run("dictate")
+    assert loop.notes == ["Naïve cough.", "Naïve cough. Bye."]
+
+
+def test_transcribe_keeps_recordings_where_there_is_a_store(
+    transcription: FakeTranscription, tmp_path: Path
+) -> None:
+    def recorder_of(*options: str) -> tuple[bool, bool]:
+        unkept = "nothing is kept" in run("transcribe", "a.wav", *options).stderr
+        return transcription.call["recorder"] is not None, unkept
+
+    assert recorder_of() == (False, True)
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "store.json").touch()
+    assert recorder_of() == (True, False)
+    assert recorder_of("--no-store") == (False, True)
+
+
+def test_recordings_that_could_not_be_kept_are_listed(transcription: FakeTranscription) -> None:
+    transcription.not_kept = [(Path("a.wav"), "store: the disk is full")]
+    result = run("transcribe", "a.wav", "--no-store")
+    assert (result.exit_code, result.stdout) == (1, "1 transcribed, 1 not kept\n")
+    assert result.stderr.splitlines()[-1] == "voicemed: error: a.wav: store: the disk is full"
+
+
 # -- dictate
 
 
@@ -279,6 +397,7 @@ class FakeTranscription:
 
     def __init__(self) -> None:
         self.failed: list[tuple[Path, str]] = []
+        self.not_kept: list[tuple[Path, str]] = []
         self.call: dict[str, Any] = {}
 
     def __call__(self, paths: Sequence[Path], **options: Any) -> BatchReport:
@@ -288,7 +407,7 @@ class FakeTranscription:
                 options["progress"](
                     BatchProgress(path, index, len(paths), position, 60.0, speed=30, remaining=1)
                 )
-        return BatchReport([Path("a.wav")], [], self.failed)
+        return BatchReport([Path("a.wav")], [], self.failed, self.not_kept)
 
 
 @pytest.fixture

@@ -736,15 +736,24 @@ def test_a_frozen_screen_does_not_hold_up_the_recording(
 ) -> None:
     monkeypatch.setattr(live, "_QUEUED", 8)
     stage: Stage = Stage(silence(30.0), voice=voice, paced=True, recorder=recorder)
-    stage.loop.run(lambda _: stage.source.drained.wait(10) or pytest.fail("it is held up"))
+
+    def frozen(event: Event) -> None:
+        assert stage.source.drained.wait(10)
+
+    stage.loop.run(frozen)
     assert recorder.samples.size == silence(30.0).size
+
+
+def _interrupt_twice() -> None:
+    signal.raise_signal(signal.SIGINT)
+    signal.raise_signal(signal.SIGINT)
 
 
 def _endings() -> dict[str, Callable[[Stage], object]]:
     return {
         "normal": lambda stage: None,
         "Ctrl-C": lambda stage: signal.raise_signal(signal.SIGINT),
-        "Ctrl-C twice": lambda stage: [signal.raise_signal(signal.SIGINT) for _ in range(2)],
+        "Ctrl-C twice": lambda stage: _interrupt_twice(),
         "failing source": _fail,
         "failing recognition": lambda stage: setattr(stage.recognizer, "error", FailureError()),
         "failing screen": lambda stage: setattr(stage, "observe", _fail),
