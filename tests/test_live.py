@@ -392,6 +392,19 @@ def test_failing_recognition_keeps_the_turns_before(voice: Voice) -> None:
     assert stage.texts == ["I have a cough."]
 
 
+def test_failing_recognition_ends_a_loop_with_much_to_recognise(voice: Voice) -> None:
+    said = [voice.say("I have a cough.", pause=1.0) for _ in range(20)]
+    stage: Stage = Stage(*said, voice=voice)
+
+    def fail_late(*_: object, **__: object) -> Any:
+        _await(lambda: len(stage.loop._work._finals) == live._AHEAD)
+        raise FailureError
+
+    stage.recognizer.transcribe = fail_late  # type: ignore[method-assign]
+    with pytest.raises(FailureError):
+        stage.run()
+
+
 def test_failing_extraction_keeps_the_words(voice: Voice) -> None:
     class Broken:
         update = staticmethod(_fail)

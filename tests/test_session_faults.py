@@ -1,4 +1,4 @@
-"""Short versions of the scripts in tests/faults/ that concern a live session, with the real store."""
+"""Short versions of the scripts in tests/faults/ about a live session, with the real store."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and pse
 
 if sys.platform != "win32":
     import canaries
+    import disk_full_session
     import kill_session
     import no_network
 
@@ -19,6 +20,12 @@ def test_a_killed_session_keeps_what_it_had(tmp_path: Path) -> None:
     problems, most = kill_session.kill_often(tmp_path / "store", moments=5, seed=0)
     assert problems == []
     assert most <= 1.0
+
+
+def test_a_full_disk_is_said_at_once_and_costs_nothing_of_before(tmp_path: Path) -> None:
+    after, problems = disk_full_session.fill(tmp_path / "store", kilobytes=100, pace="fast")
+    assert problems == []
+    assert after <= 2.0
 
 
 def test_nothing_that_was_said_or_typed_stays_outside_of_the_store(tmp_path: Path) -> None:

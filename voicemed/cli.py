@@ -521,7 +521,17 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # an ASCII locale shows ? for é, and goes on
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C: nothing is lost
+    _leave_no_core_file()
     app()
+
+
+def _leave_no_core_file() -> None:
+    """A crash of native code must not write the memory of a consultation to the disk."""
+    if sys.platform != "win32":
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
 
 
 def _settings(

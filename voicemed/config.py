@@ -155,6 +155,18 @@ def store_folder(settings: StoreSettings) -> Path:
     return platformdirs.user_data_path("voicemed", appauthor=False) / "store"
 
 
+def clinician_of(settings: StoreSettings) -> str:
+    """Who records: the configured clinician, otherwise the user of the operating system."""
+    import getpass
+
+    if settings.clinician:
+        return settings.clinician
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return "unknown user"
+
+
 def load(path: Path | None = None) -> Settings:
     """The settings of a file, checked.
 

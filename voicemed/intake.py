@@ -8,7 +8,6 @@ that starts voicemed writes the answers to its standard input, a line each.
 
 from __future__ import annotations
 
-import getpass
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -17,7 +16,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voicemed.config import StoreSettings, store_folder
+from voicemed.config import StoreSettings, clinician_of, store_folder
 from voicemed.encounter import Consent, EncounterKind, Patient
 from voicemed.errors import ConfigError, ConsentMissing
 from voicemed.ui import is_screen, make_console
@@ -104,11 +103,6 @@ def begin_recording(settings: StoreSettings, folder: Path) -> Callable[[Path], R
         return recorder
 
     return begin
-
-
-def clinician_of(settings: StoreSettings) -> str:
-    """The configured one, otherwise the user of the operating system."""
-    return settings.clinician or getpass.getuser()
 
 
 def ask_patient() -> Patient:

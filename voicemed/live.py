@@ -14,7 +14,6 @@ before it is shown. Where the record is too slow the microphone's queue holds th
 
 from __future__ import annotations
 
-import getpass
 import queue
 import signal
 import threading
@@ -35,7 +34,7 @@ import numpy as np
 from voicemed import dialog
 from voicemed.asr import Agreement, Recognizer, create_recognizer
 from voicemed.audio import SAMPLE_RATE, SILENCE_DBFS, AudioChunk, Framer, Seconds, level_dbfs
-from voicemed.config import Settings
+from voicemed.config import Settings, clinician_of
 from voicemed.encounter import Consent, Encounter
 from voicemed.endpointing import Discarded, Ended, Endpointer, EndpointEvent, Paused, Utterance
 from voicemed.errors import AudioError, StoreError
@@ -235,7 +234,6 @@ class LiveLoop:
         self._deaf_until = 0.0  # wall clock; the assistant can be heard until then
         self._closing = threading.Event()
         self._aborting = threading.Event()
-        self._clinician = settings.store.clinician or getpass.getuser()
         self._alarmed = False
         self._checking = False  # a passphrase
         self._active_at = time.monotonic()  # last key or speech
@@ -441,11 +439,14 @@ class LiveLoop:
 
         Where the patient does not agree (any more) the consultation is not listened to any longer.
         """
-        said = Consent(given, datetime.now(UTC), by, self._clinician, (turn.start, turn.end))
+        said = Consent(
+            given, datetime.now(UTC), by, clinician_of(self._settings.store), (turn.start, turn.end)
+        )
         with self._whole():
-            self._recording.consent(said)
+            written = self._recording.consent(said)
         if given:
-            return f"I have noted that the {by} agrees to the recording."
+            noted = "I have noted" if written else "I could not write down"
+            return f"{noted} that the {by} agrees to the recording."
         self._recording.stop()
         self.close()
         return f"I have stopped, as the {by} does not agree to the recording."
@@ -524,7 +525,7 @@ class LiveLoop:
             work()
         except Exception as raised:
             error = raised
-        if name == "speech":
+        if name != "playback":  # nothing more to recognise, or nobody who does
             self._work.close()
         self._tell(_Ended(name, error))
 

@@ -100,10 +100,14 @@ class Recording:
 
     def begin(self) -> None:
         """Open the record, if there is to be one; raises StoreError where that is impossible."""
-        if self._begin is not None:
+        if self._begin is None:
+            return
+        try:
             self._recorder = self._begin()
-            self._sound = self._text = True
             self._look_at_disk(self._recorder)
+        except OSError as error:
+            raise StoreError(f"the record cannot be begun: {error.strerror}") from error
+        self._sound = self._text = True
 
     def audio(self, samples: Samples) -> None:
         """Captured sound, in the speech thread, before anything is done with it."""
@@ -142,9 +146,9 @@ class Recording:
         """The note as it stands."""
         self._write(lambda recorder: recorder.note(markdown))
 
-    def consent(self, consent: Consent) -> None:
-        """What the patient said to being recorded."""
-        self._write(lambda recorder: recorder.consent(consent))
+    def consent(self, consent: Consent) -> bool:
+        """What the patient said to being recorded; whether it is on disk."""
+        return self._write(lambda recorder: recorder.consent(consent))
 
     def stop(self) -> None:
         """Store no more sound; text still is."""
@@ -155,15 +159,17 @@ class Recording:
         self._write(lambda recorder: recorder.finish(model=model, dropped=dropped))
         self._sound = self._text = False
 
-    def _write(self, write: Callable[[Recorder], None]) -> None:
+    def _write(self, write: Callable[[Recorder], None]) -> bool:
         """Text is still tried where sound has failed: there may be room for so much."""
         if self._recorder is None or not self._text:
-            return
+            return False
         try:
             write(self._recorder)
         except Exception as error:
             self._text = self._sound = False
             self._fail(error)
+            return False
+        return True
 
     def _fail(self, error: Exception) -> None:
         """Whatever went wrong: a consultation cannot be had again, so it goes on."""

@@ -162,7 +162,7 @@ def run_session(folder: Path) -> None:
         _Source(SAMPLE, pace="fast"),
         create_sink("none", ""),
         vad=lambda: create_vad("silero"),
-        recognizer=_Recognizer,
+        recognizer=StandIn,
         extractor=create_symptom_extractor,
         synthesizer=None,
         settings=Settings(),
@@ -190,8 +190,8 @@ class _Source(FileSource):
             yield event
 
 
-class _Recognizer:
-    """Says some sentence for each utterance."""
+class StandIn:
+    """In place of a recogniser: says some sentence for each utterance."""
 
     name = "stand-in"
     device = "cpu"
