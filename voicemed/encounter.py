@@ -93,7 +93,9 @@ class AuditEntry:
     details: str
     "Never what was said, nor a name of a patient."
     digest: str
-    "SHA-256 over the digest before and the fields of this entry, in hexadecimal."
+    "SHA-256 over the digest before and the other fields of this entry, in hexadecimal."
+    content: str = ""
+    "SHA-256 of all that the store has of the encounter since this; empty if that is as before."
 
 
 @dataclass(frozen=True, slots=True)
