@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 from typing import Literal
 
-from kill_session import PASSPHRASE, SAMPLE, StandIn
+from kill_session import EFFORT, PASSPHRASE, SAMPLE, StandIn
 
 from voicemed import store
 from voicemed.audio import SAMPLE_RATE, Samples, Seconds
@@ -58,7 +58,7 @@ def main() -> None:
 
 def fill(folder: Path, kilobytes: int, pace: str) -> tuple[Seconds, list[str]]:
     """How long the alarm took, and what was wrong."""
-    store.create(folder, PASSPHRASE)
+    store.create(folder, PASSPHRASE, effort=EFFORT)
     command = [sys.executable, __file__, "--session", str(folder), "--pace", pace]
     command += ["--kilobytes", str(kilobytes)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)

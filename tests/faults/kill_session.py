@@ -30,6 +30,7 @@ import numpy as np
 from voicemed import store
 from voicemed.audio import SAMPLE_RATE, AudioChunk, Samples, Seconds, read_blocks
 from voicemed.config import Settings
+from voicemed.crypto import Effort
 from voicemed.encounter import EncounterKind
 from voicemed.endpointing import Utterance
 from voicemed.live import Event, LiveLoop, TurnAdded
@@ -41,6 +42,8 @@ from voicemed.vad import create_vad
 
 SAMPLE = Path(__file__).resolve().parents[2] / "audio_samples" / "consultation.wav"
 PASSPHRASE = "correct horse battery staple"
+EFFORT = Effort(memory=8 * 1024, iterations=1, lanes=1)
+"That guessing it costs: little here, where it is opened after each session."
 ALLOWED: Seconds = 1.0
 "Of sound that may be lost."
 _SENTENCES = ("I have a cough.", "Any fever?", "No.", "My back hurts since Monday.", "No rash.")
@@ -79,7 +82,7 @@ def main() -> None:
 
 def kill_often(folder: Path, moments: int, seed: int) -> tuple[list[str], Seconds]:
     """Kill so many sessions; what was lost that must not be, and the most sound that was lost."""
-    store.create(folder, PASSPHRASE)
+    store.create(folder, PASSPHRASE, effort=EFFORT)
     sample = np.concatenate([block.samples for block in read_blocks(SAMPLE)])
     random_ = random.Random(seed)
     problems: list[str] = []
