@@ -68,7 +68,9 @@ def passphrase_key(passphrase: str, salt: bytes, effort: Effort) -> bytearray:
 
     The same characters give the same key however a keyboard composes them (NFKC).
     """
-    typed = bytearray(unicodedata.normalize("NFKC", passphrase).encode("utf-8", "surrogatepass"))
+    typed: Any = bytearray(
+        unicodedata.normalize("NFKC", passphrase).encode("utf-8", "surrogatepass")
+    )
     argon = Argon2id(
         salt=salt,
         length=KEY_BYTES,
@@ -77,7 +79,7 @@ def passphrase_key(passphrase: str, salt: bytes, effort: Effort) -> bytearray:
         memory_cost=effort.memory,
     )
     try:
-        return bytearray(argon.derive(bytes(typed)))
+        return bytearray(argon.derive(typed))
     finally:
         wipe(typed)
 
@@ -85,7 +87,7 @@ def passphrase_key(passphrase: str, salt: bytes, effort: Effort) -> bytearray:
 def derive(secret: bytes | bytearray, purpose: bytes, salt: bytes = b"") -> bytearray:
     """A key for one purpose from a key of full entropy (HKDF-SHA256)."""
     hkdf = HKDF(SHA256(), KEY_BYTES, salt or None, purpose)
-    return bytearray(hkdf.derive(bytes(secret)))
+    return bytearray(hkdf.derive(secret))
 
 
 def seal(key: bytearray, text: bytes | bytearray, bound: bytes) -> bytes:

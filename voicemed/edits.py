@@ -40,6 +40,14 @@ def value(content: Content, what: str) -> str:
     return str(content.findings[int(number) - 1].assertion.status)
 
 
+def place(content: Content, what: str) -> tuple[Turn | None, Finding | None]:
+    """The turn or the finding that an edit is of."""
+    kind, number, _ = what.split()
+    if kind == "turn":
+        return next((one for one in content.turns if one.id == int(number)), None), None
+    return None, content.findings[int(number) - 1]
+
+
 def applied(content: Content, edits: Iterable[Edit]) -> Content:
     """The content after the edits, oldest first."""
     for edit in edits:

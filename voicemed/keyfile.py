@@ -33,6 +33,8 @@ from voicemed.errors import (
 from voicemed.transcript import save_bytes
 
 NAME = "store.json"
+_KEYRING = "voicemed store"
+"The name under which keyrings show it."
 FORMAT = 1
 _ATTEMPTS = "attempts"
 _FREE_ATTEMPTS = 3
@@ -172,7 +174,7 @@ def _checksum(data: Any) -> str:
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 
-def _text(data: bytes) -> str:
+def _text(data: bytes | bytearray) -> str:
     return base64.b64encode(data).decode()
 
 
@@ -341,3 +343,48 @@ def _read_recovery_key(text: str) -> bytes:
         if _show_recovery_key(random).replace("-", "") == typed:
             return random
     raise WrongPassphrase("the recovery key is mistyped: it has nine groups of four characters")
+
+
+# --- the keyring ---------------------------------------------------------------------------------
+
+
+def remembered(file: KeyFile) -> bytearray | None:
+    """The master key, if the keyring has it."""
+    import keyring
+    from keyring.errors import KeyringError
+
+    try:
+        text = keyring.get_password(_KEYRING, str(file.id))
+    except KeyringError:
+        return None
+    try:
+        master = bytearray(_bytes(text or ""))
+    except ValueError:
+        return None
+    return master if len(master) == crypto.KEY_BYTES else None
+
+
+def remember(file: KeyFile, keys: Keys) -> None:
+    """Keep the master key in the keyring; raises StoreError without one that encrypts."""
+    import keyring
+    from keyring.errors import KeyringError
+
+    backend = keyring.get_keyring()
+    if any(one.priority < 1 for one in getattr(backend, "backends", [backend])):
+        raise StoreError("this system has no keyring that encrypts: set keyring = false")
+    try:
+        keyring.set_password(_KEYRING, str(file.id), _text(keys.master))
+    except KeyringError as error:
+        raise StoreError("the keyring is locked, or refuses the key: unlock it") from error
+
+
+def forget(file: KeyFile) -> None:
+    """Take the master key out of the keyring, if it is there."""
+    import keyring
+    from keyring.errors import KeyringError
+
+    try:
+        if keyring.get_password(_KEYRING, str(file.id)) is not None:
+            keyring.delete_password(_KEYRING, str(file.id))
+    except KeyringError as error:
+        raise StoreError("the keyring is locked, or keeps the key: unlock it") from error

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import getpass
 import hashlib
-import os
 import shutil
 import threading
 import time
@@ -34,7 +33,7 @@ from voicemed.audio import SAMPLE_RATE, AudioChunk, Samples, Seconds
 from voicemed.encounter import Consent, EncounterKind, Patient
 from voicemed.errors import StoreDamaged, StoreError
 from voicemed.findings import Finding
-from voicemed.sealed import Kind, SealedReader, SealedWriter, sync_folder
+from voicemed.sealed import Kind, SealedReader, SealedWriter, sync_folder, write_new
 from voicemed.transcript import Turn
 
 ENCOUNTERS = "encounters"
@@ -268,18 +267,11 @@ def _new_stream(folder: Path, name: str, id_: UUID, public: bytes) -> SealedWrit
     key = crypto.new_key()
     try:
         sealed = crypto.seal_to(public, key, _key_bound(id_, name))
-        with open(folder / f"{name}.key", "xb", opener=_private) as file:
-            file.write(sealed)
-            file.flush()
-            os.fsync(file.fileno())
+        write_new(folder / f"{name}.key", [sealed])
         room = _JOURNAL_ROOM if name == JOURNAL else _FRAME_SAMPLES * 2
         return SealedWriter(folder / name, key, _KINDS[name], id_, room)
     finally:
         crypto.wipe(key)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def _lock(folder: Path) -> FileLock:
@@ -350,15 +342,17 @@ def is_live(folder: Path) -> bool:
     return False
 
 
-def read(folder: Path, private: bytearray) -> Captured | None:
+def read(folder: Path, private: bytearray, *, with_audio: bool = True) -> Captured | None:
     """What there is of the encounter in that folder; None where it had not even begun.
+
+    with_audio: it should have its sound, if it was recorded with sound.
 
     What is not authentic is left out and named in `problems`. Raises StoreDamaged where nothing
     can be read, OSError.
     """
     captured = Captured()
     _attempt(captured, lambda: _read_journal(folder, private, captured))
-    if captured.began is None or captured.began.with_audio:
+    if with_audio and (captured.began is None or captured.began.with_audio):
         _attempt(captured, lambda: _read_sound(folder, private, captured))
     if captured.began is None:
         if captured.audio_samples == 0 and _never_written(folder):
@@ -442,12 +436,12 @@ def sound_digest(folder: Path, reader: SealedReader) -> str:
 
 
 def sound(
-    folder: Path, private: bytearray, digest: str, *, salvage: bool = False
+    folder: Path, private: bytearray, digest: str, samples: int, *, salvage: bool = False
 ) -> Iterator[AudioChunk]:
     """The sound of an encounter, in chunks of at most half a second.
 
-    digest: of `Captured`. salvage: silence in place of what is damaged. Raises StoreDamaged where
-    something is, without it, and OSError.
+    digest, samples: of `Captured`. salvage: silence in place of what is damaged; without it that
+    raises StoreDamaged. Raises OSError.
     """
     path = folder / AUDIO
     reader = open_stream(folder, AUDIO, private)
@@ -459,10 +453,12 @@ def sound(
             raise StoreDamaged(
                 f"{path}: is damaged at {position / SAMPLE_RATE:.1f} s: restore a backup"
             )
-        samples = _samples(message.content)
-        if samples.size:
-            yield AudioChunk(samples, SAMPLE_RATE, position / SAMPLE_RATE)
-        position += samples.size
+        piece = _samples(message.content)
+        if piece.size:
+            yield AudioChunk(piece, SAMPLE_RATE, position / SAMPLE_RATE)
+        position += piece.size
+    if position < samples and not salvage:
+        raise StoreDamaged(f"{path}: is cut at {position / SAMPLE_RATE:.1f} s: restore a backup")
 
 
 def _samples(pcm: bytes | None) -> Samples:

@@ -17,7 +17,7 @@ import os
 import secrets
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
@@ -30,6 +30,7 @@ from voicemed.errors import StoreDamaged
 _MAGIC = b"voicemed"
 _VERSION = 1
 _HEADER = struct.Struct(">8sBBI16s32s")
+_SALT_BYTES = 32
 _LEAD = struct.Struct(">I")
 _MORE = 1 << 31
 "The message goes on in the next frame."
@@ -77,6 +78,20 @@ class DiskFile:
             os.close(fd)
 
 
+def write_new(path: Path, blocks: Iterable[bytes]) -> None:
+    """Make a file of mode 0600 that is on the disk on return; raises OSError."""
+    file = DiskFile(path)
+    try:
+        offset = 0
+        for block in blocks:
+            while block:
+                taken = file.write(offset, block)
+                offset, block = offset + taken, block[taken:]
+        file.sync()
+    finally:
+        file.close()
+
+
 def sync_folder(folder: Path) -> None:
     """The names in a folder are on the disk when it returns, where a system can do that."""
     with suppress(OSError):
@@ -108,11 +123,16 @@ class SealedWriter:
     disk (Linux forgets what it could not write): then the writer stays failed.
     """
 
-    def __init__(self, path: Path, key: bytearray, kind: Kind, owner: UUID, room: int) -> None:
-        """room: bytes of a message that go into one frame. Raises OSError."""
-        header = _HEADER.pack(_MAGIC, _VERSION, kind, room, owner.bytes, secrets.token_bytes(32))
+    def __init__(
+        self, path: Path, key: bytearray, kind: Kind, owner: UUID, room: int, preamble: bytes = b""
+    ) -> None:
+        """room: bytes of a message that go into one frame. preamble: stands before the header, and
+        is bound into the frames as well. Raises OSError.
+        """
+        salt = secrets.token_bytes(_SALT_BYTES)
+        header = preamble + _HEADER.pack(_MAGIC, _VERSION, kind, room, owner.bytes, salt)
         self._cipher = _cipher(key, header)
-        self._room = room
+        self._room, self._start = room, len(header)
         self._file = DiskFile(path)
         # Where the file ends, and what is sealed but not yet written: one tuple, replaced as one,
         # so that an interrupt (Ctrl-C) between two statements cannot tear them apart.
@@ -126,7 +146,7 @@ class SealedWriter:
     def frames(self) -> int:
         """Frames that were sealed, written or not."""
         offset, waiting = self._state
-        return (offset + len(waiting) - _HEADER.size) // self._frame_bytes
+        return (offset + len(waiting) - self._start) // self._frame_bytes
 
     @property
     def unsynced(self) -> bool:
@@ -199,15 +219,16 @@ class Message:
 class SealedReader:
     """Reads a stream; what it is like is known once all messages were read."""
 
-    def __init__(self, path: Path, key: bytearray, kind: Kind, owner: UUID) -> None:
-        """Raises OSError; StoreDamaged for what is no stream of that kind and owner."""
-        self._path = path
+    def __init__(
+        self, path: Path, key: bytearray, kind: Kind, owner: UUID, *, skip: int = 0
+    ) -> None:
+        """skip: bytes of the preamble. Raises OSError; StoreDamaged for another stream."""
+        self._path, self._start = path, skip + _HEADER.size
         with path.open("rb") as file:
-            header = file.read(_HEADER.size)
-            self._size = os.fstat(file.fileno()).st_size
-        if len(header) < _HEADER.size:
+            header = file.read(skip + _HEADER.size)
+        if len(header) < skip + _HEADER.size:
             raise StoreDamaged(f"{path}: is cut short in its first bytes: restore a backup")
-        magic, version, kind_, room, owner_, _ = _HEADER.unpack(header)
+        magic, version, kind_, room, owner_, _ = _HEADER.unpack_from(header, skip)
         if magic != _MAGIC or not 0 < room <= _LARGEST_ROOM:
             raise StoreDamaged(f"{path}: is not a file of a voicemed store: restore a backup")
         if version != _VERSION:
@@ -255,7 +276,7 @@ class SealedReader:
     def _texts(self) -> Iterator[tuple[int, bytes | None, bool]]:
         """Of each frame the number, the text (None if not authentic) and whether it is the last."""
         with self._path.open("rb") as file:
-            file.seek(_HEADER.size)
+            file.seek(self._start)
             number = 0
             while sealed := file.read(self._frame_bytes):
                 yield number, *self._opened(number, sealed)

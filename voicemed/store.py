@@ -12,94 +12,50 @@ the store is next opened, also one that a crash ended. docs/store-format.md desc
 from __future__ import annotations
 
 import getpass
-import hashlib
-import json
-import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from enum import StrEnum
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
 from uuid import UUID
 
 from filelock import FileLock, Timeout
 
-from voicemed import audit, codec, crypto, database, edits, keyfile, recorder
+from voicemed import audit, backups, crypto, database, edits, keyfile, recorder
+from voicemed.assertion import Status
 from voicemed.audio import SAMPLE_RATE, AudioChunk, Seconds
-from voicemed.encounter import (
-    AuditEntry,
-    Consent,
-    Edit,
-    EncounterKind,
-    EncounterRecord,
-    Patient,
-)
+from voicemed.encounter import AuditEntry, Edit, EncounterKind, EncounterRecord, Patient
 from voicemed.errors import StoreBusy, StoreDamaged, StoreError
 from voicemed.findings import Finding
 from voicemed.keyfile import KeyFile, Keys, exists
-from voicemed.recorder import ENCOUNTERS, Began, Captured, Ended, Recorder
+from voicemed.recorder import ENCOUNTERS, Began, Captured, Recorder
+from voicemed.records import EXPORTED, Hit, Records, State, Summary, Transcript
 from voicemed.sealed import shred, sync_folder
-from voicemed.transcript import Turn
+from voicemed.transcript import Turn, one_line
 
-__all__ = ["Recorder", "Store", "check_passphrase", "create", "exists"]
+__all__ = [
+    "Correction",
+    "Hit",
+    "Recorder",
+    "Removed",
+    "Retention",
+    "State",
+    "Store",
+    "Summary",
+    "check_passphrase",
+    "create",
+    "exists",
+    "restore",
+    "who_is",
+]
 
-_AUDIT_COLUMNS = "number, at, who, action, encounter, details, digest, content"
 _LOCK = "store.lock"
 _WAIT: Seconds = 2.0
 "For another process to close the store."
-T = TypeVar("T")
-
-
-class State(StrEnum):
-    """How an encounter is kept."""
-
-    RECORDING = "being recorded"
-    COMPLETE = "complete"
-    RECOVERED = "recovered"
-    "A crash ended it; what was captured is there."
-    DAMAGED = "damaged"
-    "Parts of its files were changed or lost after they were written."
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """An encounter in a list."""
-
-    id: str
-    kind: EncounterKind
-    started_at: datetime
-    duration: Seconds
-    "Of the sound; without any, up to the last word."
-    patient: Patient
-    clinician: str
-    source: str
-    state: State
-    turns: int
-    findings: int
-    audio_seconds: Seconds
-    "Of the sound that is stored (still)."
-    untranscribed: Seconds
-    "Of sound after the last turn of an encounter that was not finished, nor transcribed again."
-    edited: bool
-    exported: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """Where a search found something."""
-
-    encounter: str
-    started_at: datetime
-    part: str
-    "turn, finding, note or patient."
-    number: int
-    "Id of the turn, or number of the finding, from 1; otherwise 0."
-    text: str
-    "The place with some words around it."
+_BACKED_UP = "backed up"
+_OPENED_BY_KEYRING = "opened by the keyring: open it with the passphrase for this"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +67,10 @@ class Correction:
     "As in Edit."
     before: str
     after: str
-    code: str = ""
-    "Of a finding's concept."
-    evidence: str = ""
-    "The words that a finding was made from."
+    finding: Finding | None
+    "The finding whose status was corrected, as it stands now."
+    turn: Turn | None
+    "The turn whose text or speaker was corrected, likewise: its times say where the sound is."
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +82,16 @@ class Retention:
     text_days: int = 0
     "After which all of an encounter is destroyed."
     until_exported: bool = False
-    "All of an encounter is destroyed once it has been exported."
+    "All of an encounter is destroyed once it has been exported as it stands."
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What a policy destroyed."""
+
+    encounter: str
+    all: bool
+    "Or only its sound."
 
 
 def create(folder: Path, passphrase: str, *, effort: crypto.Effort | None = None) -> str:
@@ -144,7 +109,8 @@ def create(folder: Path, passphrase: str, *, effort: crypto.Effort | None = None
             file, keys, recovery_key = keyfile.create(passphrase, effort or crypto.Effort())
             (folder / ENCOUNTERS).mkdir(mode=0o700, exist_ok=True)
             connection = database.connect(folder, keys.master, new=True)
-            with closing(Store(folder, file, keys, connection, getpass.getuser())) as store:
+            records = Records(connection, folder, str(file.id), getpass.getuser())
+            with closing(Store(folder, file, keys, records)) as store:
                 store._log("store created")
             keyfile.save(folder, file)  # last: without it there is no store
             sync_folder(folder)
@@ -156,6 +122,31 @@ def check_passphrase(folder: Path, passphrase: str) -> None:
     keyfile.unlock(folder, keyfile.load(folder), passphrase).wipe()
 
 
+def restore(source: Path, folder: Path, passphrase: str, *, by_recovery_key: bool = False) -> None:
+    """Make a store again from a backup, in a folder that is not there yet, or empty.
+
+    by_recovery_key: what is given is not the passphrase. Raises WrongPassphrase, StoreDamaged for a
+    backup that is not as it was written, StoreError.
+    """
+    with _disk(folder):
+        if folder.exists() and any(folder.iterdir()):
+            raise StoreError(f"{folder}: is not empty: move what is there away, or name another")
+        partial = folder.with_name(f"{folder.name}.restoring")
+        if partial.exists():
+            shutil.rmtree(partial)  # of a restore that was interrupted
+        partial.mkdir(mode=0o700, parents=True)
+        try:
+            unlock = keyfile.unlock_with_recovery_key if by_recovery_key else keyfile.unlock
+            backups.unpack(source, partial, lambda file: unlock(partial, file, passphrase))
+            with suppress(FileNotFoundError):
+                folder.rmdir()
+            partial.rename(folder)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+        sync_folder(folder.parent)
+
+
 class Store:
     """An unlocked store; a context manager. One at a time for each folder, on the whole machine.
 
@@ -164,13 +155,13 @@ class Store:
     StoreDamaged for what was changed behind the store's back.
     """
 
-    def __init__(self, folder: Path, file: KeyFile, keys: Keys, connection: Any, who: str) -> None:
+    def __init__(self, folder: Path, file: KeyFile, keys: Keys, records: Records) -> None:
         """`open` is how to make one."""
-        self._folder, self._file, self._keys = folder, file, keys
-        self._database, self._who = connection, who
+        self._folder, self._file, self._keys, self._records = folder, file, keys, records
+        self._proved = True  # somebody knew the passphrase or the recovery key
         self._closing = ExitStack()
         self._closing.callback(keys.wipe)
-        self._closing.callback(connection.close)
+        self._closing.callback(records.close)
         self.problems: list[str] = []
         "Of encounters that could not be imported, or not as a whole; a line each."
 
@@ -178,8 +169,8 @@ class Store:
     def open(cls, folder: Path, passphrase: str, *, who: str, wait: Seconds = _WAIT) -> Store:
         """Unlock a store and import what was recorded since it was last open.
 
-        who: does what is done from here on, for the audit log. wait: for another process to close
-        it. Raises StoreMissing, StoreBusy, WrongPassphrase, StoreDamaged, StoreError.
+        who: does what is done from here on, for the audit log (`who_is`). wait: for another process
+        to close it. Raises StoreMissing, StoreBusy, WrongPassphrase, StoreDamaged, StoreError.
         """
         return cls._open(folder, who, wait, lambda file: keyfile.unlock(folder, file, passphrase))
 
@@ -187,7 +178,7 @@ class Store:
     def open_with_recovery_key(
         cls, folder: Path, recovery_key: str, *, who: str, wait: Seconds = _WAIT
     ) -> Store:
-        """As `open`; then set another passphrase with `set_passphrase`."""
+        """As `open`; `change_passphrase` then sets a passphrase that somebody knows."""
 
         def unlock(file: KeyFile) -> Keys:
             return keyfile.unlock_with_recovery_key(folder, file, recovery_key)
@@ -197,17 +188,31 @@ class Store:
         return store
 
     @classmethod
+    def open_with_keyring(cls, folder: Path, *, who: str, wait: Seconds = _WAIT) -> Store | None:
+        """As `open`, without a passphrase; None where the keyring does not have the key."""
+        master = keyfile.remembered(keyfile.load(folder))
+        if master is None:
+            return None
+
+        def unlock(file: KeyFile) -> Keys:
+            return keyfile.unlock_with_master_key(folder, file, master)
+
+        store = cls._open(folder, who, wait, unlock)
+        store._proved = False
+        return store
+
+    @classmethod
     def _open(
         cls, folder: Path, who: str, wait: Seconds, unlock: Callable[[KeyFile], Keys]
     ) -> Store:
+        keyfile.load(folder)  # where there is no store, no lock is made
         with ExitStack() as failed:
-            keyfile.load(folder)  # no lock file where there is no store
             failed.enter_context(_locked(folder, wait))
             file = keyfile.load(folder)
             keys = unlock(file)
             failed.callback(keys.wipe)
             connection = database.connect(folder, keys.master)
-            store = cls(folder, file, keys, connection, who)
+            store = cls(folder, file, keys, Records(connection, folder, str(file.id), who))
             failed.push(store._closing.pop_all())
             store._finish_deletions()
             store._import()
@@ -234,78 +239,170 @@ class Store:
     def encounters(self) -> list[Summary]:
         """All encounters, newest first, also those that are being recorded."""
         self._import()
-        rows = self._rows("SELECT id FROM encounters")
-        summaries = [self._summary(id_) for (id_,) in rows]
-        summaries += self._live()
+        summaries = [*map(self._records.summary, self._records.ids()), *self._live()]
         return sorted(summaries, key=lambda one: (one.started_at, one.id), reverse=True)
 
     def find(self, prefix: str) -> str:
         """The id that begins so; raises StoreError where none does, or several."""
         start = prefix.strip().lower()
-        ids = [one.id for one in self.encounters() if one.id.startswith(start)]
+        ids = [id_ for id_ in self._records.ids() if id_.startswith(start)]
         if not start or not ids:
             raise StoreError(f"{prefix}: no encounter begins so: see `voicemed encounters list`")
-        if len(ids) > 1 and start not in ids:
+        if len(ids) > 1:
             raise StoreError(f"{prefix}: {len(ids)} encounters begin so: give more of the id")
-        return start if start in ids else ids[0]
+        return ids[0]
 
     def read(self, id_: str) -> EncounterRecord:
         """An encounter as it stands after all edits; the audit log says that it was opened."""
-        self._check_content(id_)
+        self._records.check_content(id_)
         self._log("opened", id_)
-        return self._record(id_)
+        return self._records.record(id_)
 
     def audio(self, id_: str, *, salvage: bool = False) -> Iterator[AudioChunk]:
         """The sound, in chunks of at most half a second; nothing if none is kept.
 
         salvage: silence in place of damaged pieces; without it they raise StoreDamaged.
         """
-        row = self._row(id_)
+        row = self._records.row(id_)
         if not row.audio_kept:
             return
         self._log("listened", id_)
         folder = self._folder_of(id_)
         with _disk(folder):
-            yield from recorder.sound(folder, self._keys.private, row.audio_digest, salvage=salvage)
+            yield from recorder.sound(
+                folder, self._keys.private, row.audio_digest, row.audio_samples, salvage=salvage
+            )
 
     def search(self, query: str) -> list[Hit]:
         """Where all words of the query stand together, best first; the last may be a beginning."""
-        words = _searchable(query).split()
-        if not words:
-            return []
-        terms = " ".join(f'"{word.replace(chr(34), chr(34) * 2)}"' for word in words)
-        rows = self._rows(
-            "SELECT encounter, part, number, snippet(search, 3, '', '', '…', 16) FROM search "
-            "WHERE search MATCH ? ORDER BY rank LIMIT 1000",
-            f"{terms}*",
-        )
+        hits = self._records.search(query)
         self._log("searched")
-        began = {id_: self._row(id_).began.started_at for id_ in {row[0] for row in rows}}
-        return [Hit(row[0], began[row[0]], row[1], row[2], _readable(row[3])) for row in rows]
+        return hits
+
+    def corrections(self) -> list[Correction]:
+        """What was corrected in all encounters, to learn from; ask the doctor before."""
+        found = []
+        for id_ in self._records.ids():
+            content = self._records.content(id_)
+            newest = self._records.transcript(id_).version
+            for version, edit in self._records.edits_of(id_):
+                if version == newest and edit.what != edits.NOTE:
+                    turn, finding = edits.place(content, edit.what)
+                    found.append(Correction(id_, edit.what, edit.before, edit.after, finding, turn))
+        self._log("corrections collected", details=f"{len(found)}")
+        return found
+
+    # --- correcting ------------------------------------------------------------------------------
+
+    def edit_turn(self, id_: str, turn: int, text: str) -> None:
+        """Another text for a turn, by its id."""
+        self._edit(id_, f"turn {turn} text", one_line(text))
+
+    def edit_speaker(self, id_: str, turn: int, speaker: str) -> None:
+        """Another speaker of a turn, by its id."""
+        self._edit(id_, f"turn {turn} speaker", one_line(speaker))
+
+    def edit_status(self, id_: str, finding: int, status: Status) -> None:
+        """Another status of a finding, by its number, from 1."""
+        self._edit(id_, f"finding {finding} status", status.value)
+
+    def edit_note(self, id_: str, markdown: str) -> None:
+        """Another note."""
+        self._edit(id_, edits.NOTE, markdown)
+
+    def _edit(self, id_: str, what: str, after: str) -> None:
+        self._records.check_content(id_)
+        before = edits.value(self._records.content(id_), what)
+        if before == after:
+            return
+        edit = Edit(datetime.now(UTC), self._records.who, what, before, after)
+        with self._records.change():
+            self._records.add_edit(id_, edit)
+            self._records.log("edited", id_, what, changed=True)
+
+    def replace_transcript(
+        self,
+        id_: str,
+        turns: Sequence[Turn],
+        findings: Sequence[Finding],
+        model: str,
+        language: str = "",
+    ) -> None:
+        """The sound transcribed again; the transcript before, and its edits, are kept as history.
+
+        Edits of the note stay in force.
+        """
+        self._records.check_content(id_)
+        old = self._records.transcript(id_)
+        new = Transcript(
+            old.version + 1,
+            language or old.language,
+            model,
+            tuple(turns),
+            edits.within(findings, turns),
+        )
+        with self._records.change():
+            self._records.add_transcript(id_, new)
+            self._records.log("transcribed again", id_, f"{len(turns)} turns", changed=True)
+
+    def exported(self, id_: str, format_: str, target: str = "") -> None:
+        """Note in the audit log that an encounter was exported; target: where to, if to a file."""
+        self._records.row(id_)
+        self._log(EXPORTED, id_, f"{format_} to {target}" if target else format_)
 
     # --- importing -------------------------------------------------------------------------------
 
     def _import(self) -> None:
         """Take in what was recorded; one encounter that cannot be read does not hide the others."""
-        known = {id_ for (id_,) in self._rows("SELECT id FROM encounters")}
+        known = {*self._records.ids(), *self._records.deleted()}
         for folder in self._folders():
             if folder.name in known or recorder.is_live(folder):
                 continue
             try:
                 captured = recorder.read(folder, self._keys.private)
-            except (StoreError, OSError) as error:
-                self._problem(
-                    str(error) if isinstance(error, StoreError) else f"{folder}: cannot be read"
-                )
+            except StoreDamaged as error:
+                self._problem(str(error))
+                continue
+            except OSError as error:
+                self._problem(f"{folder}: cannot be read: {error.strerror or 'see its files'}")
                 continue
             if captured is not None:
-                for problem in captured.problems:
-                    self._problem(problem)
-                self._insert(folder, captured)
+                self._take_in(folder, captured)
+
+    def _take_in(self, folder: Path, captured: Captured) -> None:
+        id_, began = folder.name, captured.began or _unknown(folder)
+        who = who_is(began.clinician, began.user)
+        with self._records.change():
+            row = self._records.insert(id_, began, captured)
+            details = (
+                f"{began.kind}, {row.state}, {len(captured.turns)} turns, "
+                f"{row.audio_seconds:.1f} s of sound"
+            )
+            self._records.log("recorded", id_, details, changed=True, who=who, at=began.started_at)
+            for one in captured.consents:
+                action = "consent recorded" if one.given else "consent refused"
+                self._records.log(action, id_, f"by {one.by}", who=one.recorded_by, at=one.at)
+            for event in captured.events:
+                self._records.log(event.action, id_, event.details, who=who, at=event.at)
+            if captured.problems:
+                self._records.log("damage found", id_, f"{len(captured.problems)} problems")
+        for problem in captured.problems:
+            self._problem(problem)
 
     def _problem(self, line: str) -> None:
         if line not in self.problems:
             self.problems.append(line)
+
+    def _live(self) -> Iterator[Summary]:
+        """Of the encounters that are being recorded, as far as they are on the disk."""
+        known = {*self._records.ids(), *self._records.deleted()}
+        for folder in self._folders():
+            if folder.name in known or not recorder.is_live(folder):
+                continue
+            with suppress(StoreError, OSError):  # it may be about to begin
+                captured = recorder.read(folder, self._keys.private)
+                if captured is not None and captured.began is not None:
+                    yield _summary_of_live(folder.name, captured.began, captured)
 
     def _folders(self) -> list[Path]:
         """Of encounters, imported or not."""
@@ -313,356 +410,185 @@ class Store:
             places = sorted((self._folder / ENCOUNTERS).iterdir())
         return [place for place in places if _is_id(place.name)]
 
-    def _insert(self, folder: Path, captured: Captured) -> None:
-        id_ = folder.name
-        began = captured.began or _unknown(folder)
-        ended = captured.ended
-        state = State.COMPLETE if ended is not None else State.RECOVERED
-        if captured.problems:
-            state = State.DAMAGED
-        turns = tuple(captured.turns[number] for number in sorted(captured.turns))
-        findings = edits.within(captured.findings, turns)
-        sound = captured.audio_samples / SAMPLE_RATE
-        with self._change():
-            self._execute(
-                "INSERT INTO encounters VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                id_,
-                codec.encode(began),
-                codec.encode(ended),
-                state,
-                codec.encode(captured.consents),
-                captured.note,
-                captured.audio_digest,
-                captured.audio_samples,
-                int(captured.audio_samples > 0),
-            )
-            self._insert_transcript(
-                id_, 1, captured.language, ended.model if ended else "", turns, findings
-            )
-            who = who_is(began.clinician, began.user)
-            details = f"{began.kind}, {state}, {len(turns)} turns, {sound:.1f} s of sound"
-            self._append(
-                "recorded",
-                id_,
-                details,
-                content=self._content_digest(id_),
-                who=who,
-                at=began.started_at,
-            )
-            for consent in captured.consents:
-                action = "consent recorded" if consent.given else "consent refused"
-                self._append(
-                    action, id_, f"by {consent.by}", who=consent.recorded_by, at=consent.at
-                )
-            for event in captured.events:
-                self._append(event.action, id_, event.details, who=who, at=event.at)
-            if captured.problems:
-                self._append("damage found", id_, f"{len(captured.problems)} problems")
-            self._index(id_)
-
-    def _insert_transcript(
-        self,
-        id_: str,
-        version: int,
-        language: str,
-        model: str,
-        turns: Sequence[Turn],
-        findings: Sequence[Finding],
-    ) -> None:
-        self._execute(
-            "INSERT INTO transcripts VALUES (?, ?, ?, ?, ?, ?)",
-            id_, version, language, model, codec.encode(turns), codec.encode(findings),
-        )  # fmt: skip
-
-    def _index(self, id_: str) -> None:
-        """Make the text of an encounter findable, as it stands."""
-        self._execute("DELETE FROM search WHERE encounter = ?", id_)
-        record = self._record(id_)
-        patient = f"{record.patient.name} {record.patient.identifier}"
-        texts = [("patient", 0, patient), ("note", 0, record.note)]
-        texts += [("turn", turn.id, turn.text) for turn in record.turns]
-        texts += [("finding", n, _described(f)) for n, f in enumerate(record.findings, 1)]
-        for part, number, text in texts:
-            if text.strip():
-                self._execute(
-                    "INSERT INTO search VALUES (?, ?, ?, ?)", id_, part, number, _searchable(text)
-                )
-
-    def _live(self) -> Iterator[Summary]:
-        """Of the encounters that are being recorded, as far as they are on the disk."""
-        known = {id_ for (id_,) in self._rows("SELECT id FROM encounters")}
-        for folder in self._folders():
-            if folder.name in known or not recorder.is_live(folder):
-                continue
-            with suppress(StoreError, OSError):
-                captured = recorder.read(folder, self._keys.private)
-                if captured is not None and captured.began is not None:
-                    yield _summary_of_live(folder.name, captured.began, captured)
+    def _folder_of(self, id_: str) -> Path:
+        return self._folder / ENCOUNTERS / id_
 
     # --- deleting --------------------------------------------------------------------------------
 
     def delete(self, id_: str) -> str:
-        """Destroy an encounter's keys and all that is stored of it; returns what remains of it."""
-        details = self._row(id_).began.kind
-        with self._change():
-            for table in ("search", "edits", "transcripts"):
-                self._execute(f"DELETE FROM {table} WHERE encounter = ?", id_)  # noqa: S608
-            self._execute("DELETE FROM encounters WHERE id = ?", id_)
-            self._execute("INSERT INTO deleted VALUES (?)", id_)
-            self._append("deleted", id_, details)
+        """Destroy an encounter: its keys, then its files and rows; returns what remains of it."""
+        row = self._records.row(id_)
+        with self._records.change():
+            self._records.delete(id_)
+            self._records.log("deleted", id_, row.began.kind)
         self._shred(id_)
-        return ""
+        made = [
+            f"{one.at:%Y-%m-%d} {one.details}"
+            for one in self._records.entries()
+            if one.action == _BACKED_UP and one.at >= row.began.started_at
+        ]
+        if not made:
+            return "No backup by voicemed holds it; delete what other programs copied or exported."
+        return (
+            f"Backups that still hold it, until you delete them: {', '.join(made)}. "
+            "So do exports, and copies by other programs."
+        )
+
+    def apply_retention(self, policy: Retention, now: datetime | None = None) -> list[Removed]:
+        """Destroy what is older than the policy allows; returns what that was."""
+        now = now or datetime.now(UTC)
+        removed = []
+        for id_ in self._records.ids():
+            row = self._records.row(id_)
+            age = now - (row.ended.at if row.ended else row.began.started_at)
+            if _older(age, policy.text_days) or (
+                policy.until_exported and self._records.exported(id_)
+            ):
+                self.delete(id_)
+                removed.append(Removed(id_, all=True))
+            elif row.audio_kept and _older(age, policy.audio_days):
+                with self._records.change():
+                    self._records.forget_sound(id_)
+                    self._records.log("sound deleted", id_, changed=True)
+                self._shred_sound(id_)
+                removed.append(Removed(id_, all=False))
+        return removed
 
     def _finish_deletions(self) -> None:
-        """Of encounters whose deletion a crash interrupted."""
-        for (id_,) in self._rows("SELECT encounter FROM deleted"):
+        """Of what a crash interrupted: the database knows first what is to be destroyed."""
+        for id_ in self._records.deleted():
             self._shred(id_)
+        for id_ in self._records.ids():
+            if not self._records.row(id_).audio_kept:
+                self._shred_sound(id_)
 
     def _shred(self, id_: str) -> None:
         folder = self._folder_of(id_)
-        if not folder.exists():
-            return
+        if folder.exists():
+            with _disk(folder):
+                for key in sorted(folder.glob("*.key")):
+                    shred(key)
+                shutil.rmtree(folder)
+                sync_folder(folder.parent)
+
+    def _shred_sound(self, id_: str) -> None:
+        folder = self._folder_of(id_)
         with _disk(folder):
-            for key in sorted(folder.glob("*.key")):
-                shred(key)
-            shutil.rmtree(folder)
-            sync_folder(folder.parent)
-
-    # --- rows ------------------------------------------------------------------------------------
-
-    def _row(self, id_: str) -> _Row:
-        rows = self._rows("SELECT * FROM encounters WHERE id = ?", id_)
-        if not rows:
-            if _is_id(id_) and recorder.is_live(self._folder_of(id_)):
-                raise StoreError(f"{id_}: is being recorded: wait until it has ended")
-            raise StoreError(f"{id_}: no such encounter: see `voicemed encounters list`")
-        _, began, ended, state, consents, note, digest, samples, kept = rows[0]
-        return _Row(
-            self._decoded(Began, began),
-            self._decoded(Ended | None, ended),
-            State(state),
-            self._decoded(tuple[Consent, ...], consents),
-            note,
-            digest,
-            samples,
-            bool(kept),
-        )
-
-    def _transcript(self, id_: str) -> _Transcript:
-        row = self._rows(
-            "SELECT version, language, model, turns, findings FROM transcripts "
-            "WHERE encounter = ? ORDER BY version DESC LIMIT 1",
-            id_,
-        )[0]
-        version, language, model, turns, findings = row
-        return _Transcript(
-            version,
-            language,
-            model,
-            self._decoded(tuple[Turn, ...], turns),
-            self._decoded(tuple[Finding, ...], findings),
-        )
-
-    def _edits(self, id_: str) -> list[tuple[int, Edit]]:
-        """Each with the version of the transcript that it is of, oldest first."""
-        rows = self._rows(
-            "SELECT version, edit FROM edits WHERE encounter = ? ORDER BY number", id_
-        )
-        return [(version, self._decoded(Edit, edit)) for version, edit in rows]
-
-    def _current(self, id_: str) -> edits.Content:
-        """What was recorded, with the edits."""
-        transcript = self._transcript(id_)
-        content = edits.Content(transcript.turns, transcript.findings, self._row(id_).note)
-        return edits.applied(
-            content,
-            (
-                edit
-                for version, edit in self._edits(id_)
-                if version == transcript.version or edit.what == edits.NOTE
-            ),
-        )
-
-    def _record(self, id_: str) -> EncounterRecord:
-        row, transcript, content = self._row(id_), self._transcript(id_), self._current(id_)
-        ended = row.ended
-        return EncounterRecord(
-            id=id_,
-            kind=row.began.kind,
-            started_at=row.began.started_at,
-            ended_at=ended.at if ended else None,
-            recovered=ended is None,
-            patient=row.began.patient,
-            clinician=row.began.clinician,
-            turns=content.turns,
-            findings=content.findings,
-            note=content.note,
-            consents=row.consents,
-            edits=tuple(edit for _, edit in self._edits(id_)),
-            audit=tuple(self._entries("WHERE encounter = ?", id_)),
-            audio_seconds=row.audio_samples / SAMPLE_RATE if row.audio_kept else 0.0,
-            language=transcript.language,
-            model=transcript.model,
-            source=row.began.source,
-            dropped=dict(ended.dropped) if ended else {},
-        )
-
-    def _summary(self, id_: str) -> Summary:
-        row, transcript = self._row(id_), self._transcript(id_)
-        said = max((turn.end for turn in transcript.turns), default=0.0)
-        sound = row.audio_samples / SAMPLE_RATE
-        missing = row.ended is None and transcript.version == 1 and row.audio_kept
-        exported = self._rows(
-            "SELECT 1 FROM audit WHERE encounter = ? AND action = 'exported' LIMIT 1", id_
-        )
-        return Summary(
-            id=id_,
-            kind=row.began.kind,
-            started_at=row.began.started_at,
-            duration=sound or said,
-            patient=row.began.patient,
-            clinician=row.began.clinician,
-            source=row.began.source,
-            state=row.state,
-            turns=len(transcript.turns),
-            findings=len(transcript.findings),
-            audio_seconds=sound if row.audio_kept else 0.0,
-            untranscribed=max(0.0, sound - said) if missing else 0.0,
-            edited=bool(self._edits(id_)),
-            exported=bool(exported),
-        )
-
-    def _folder_of(self, id_: str) -> Path:
-        return self._folder / ENCOUNTERS / id_
-
-    def _decoded(self, kind: Any, text: str) -> Any:
-        try:
-            return codec.decode(kind, text)
-        except ValueError as error:
-            raise StoreDamaged(
-                f"{self._folder / database.NAME}: holds what this voicemed cannot read: install a "
-                "newer one, or restore a backup"
-            ) from error
-
-    def _rows(self, sql: str, *values: Any) -> list[Any]:
-        with database.failures(self._folder):
-            rows: list[Any] = self._database.execute(sql, values).fetchall()
-        return rows
-
-    def _execute(self, sql: str, *values: Any) -> None:
-        self._rows(sql, *values)
-
-    @contextmanager
-    def _change(self) -> Iterator[None]:
-        """All of a change, or nothing of it; within another change it is part of that one."""
-        if self._database.in_transaction:
-            yield
-            return
-        self._execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._execute("COMMIT")
-        except BaseException:
-            with suppress(StoreError):
-                self._execute("ROLLBACK")
-            raise
+            shred(folder / f"{recorder.AUDIO}.key")
+            (folder / recorder.AUDIO).unlink(missing_ok=True)
 
     # --- the audit log ---------------------------------------------------------------------------
 
     def audit(self) -> list[AuditEntry]:
         """All entries, oldest first."""
-        return list(self._entries(""))
+        return list(self._records.entries())
 
-    def _entries(self, which: str, *values: Any) -> Iterator[AuditEntry]:
-        sql = f"SELECT {_AUDIT_COLUMNS} FROM audit {which} ORDER BY number"  # noqa: S608
-        for number, at, *texts in self._rows(sql, *values):
-            yield AuditEntry(number, datetime.fromisoformat(at), *texts)
+    def audit_head(self) -> str:
+        """What to print and keep elsewhere, to find out later whether the log was cut."""
+        return audit.head(self.audit())
+
+    def verify_audit(self, head: str = "") -> list[str]:
+        """What is wrong with the log, and where the encounters are not as it says; a line each.
+
+        head: of `audit_head`, from before. Raises StoreError for one that cannot be.
+        """
+        return self._records.check_audit(head)
+
+    def verify_files(self) -> list[str]:
+        """What is wrong with the files of the encounters, and the search; a line each.
+
+        It reads all of them: about a second for ten hours of sound.
+        """
+        found: list[str] = []
+        for id_ in self._records.ids():
+            try:
+                found += self._file_problems(id_)
+            except (StoreDamaged, OSError) as error:
+                found.append(f"{self._folder_of(id_)}: {error}")
+        with suppress(StoreError):
+            self._records.check_index()
+            return found
+        return [*found, f"{self._folder / database.NAME}: the index of its words is damaged"]
+
+    def _file_problems(self, id_: str) -> list[str]:
+        """New ones, since it was imported."""
+        folder, row = self._folder_of(id_), self._records.row(id_)
+        captured = recorder.read(folder, self._keys.private, with_audio=row.audio_kept)
+        if captured is None:
+            return [f"{folder}: its files are lost: restore a backup"]
+        if row.state is State.DAMAGED:
+            return []
+        found = list(captured.problems)
+        there = (captured.audio_digest, captured.audio_samples)
+        if row.audio_kept and there != (row.audio_digest, row.audio_samples):
+            found.append(f"{folder / recorder.AUDIO}: is not the sound that was recorded")
+        if (captured.began, captured.ended) != (row.began, row.ended):
+            found.append(f"{folder / recorder.JOURNAL}: is not the journal that was imported")
+        return found
 
     def _log(self, action: str, encounter: str = "", details: str = "") -> None:
-        with self._change():
-            self._append(action, encounter, details)
+        with self._records.change():
+            self._records.log(action, encounter, details)
 
-    def _append(
-        self,
-        action: str,
-        encounter: str = "",
-        details: str = "",
-        *,
-        content: str = "",
-        who: str = "",
-        at: datetime | None = None,
-    ) -> None:
-        last = list(self._entries("WHERE number = (SELECT max(number) FROM audit)"))
-        one = audit.entry(
-            last[0] if last else None,
-            str(self._file.id),
-            who=who or self._who,
-            action=action,
-            encounter=encounter,
-            details=details,
-            content=content,
-            at=at,
-        )
-        self._execute(
-            "INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            one.number, one.at.isoformat(), one.who, one.action, one.encounter, one.details,
-            one.digest, one.content,
-        )  # fmt: skip
+    # --- keys and backups ------------------------------------------------------------------------
 
-    def _content_digest(self, id_: str) -> str:
-        """Over all that the database has of an encounter, history included."""
-        rows = [
-            self._rows(f"SELECT * FROM {table} WHERE {key} = ? ORDER BY 1, 2", id_)  # noqa: S608
-            for table, key in (
-                ("encounters", "id"),
-                ("transcripts", "encounter"),
-                ("edits", "encounter"),
-            )
+    def change_passphrase(self, new: str) -> None:
+        """Another passphrase; nothing is encrypted again but the master key."""
+        self._check_proved()
+        self._file = keyfile.change_passphrase(self._folder, self._file, self._keys, new)
+        self._log("passphrase changed")
+
+    def new_recovery_key(self) -> str:
+        """Another recovery key; the one before is worth nothing any more."""
+        self._check_proved()
+        self._file, key = keyfile.new_recovery_key(self._folder, self._file, self._keys)
+        self._log("recovery key changed")
+        return key
+
+    def remember(self) -> None:
+        """Keep the master key in the keyring of the operating system, for `open_with_keyring`.
+
+        Raises StoreError where there is no keyring that encrypts.
+        """
+        keyfile.remember(self._file, self._keys)
+        self._log("key put into the keyring")
+
+    def forget(self) -> None:
+        """Take the master key out of the keyring."""
+        keyfile.forget(self._file)
+        self._log("key taken out of the keyring")
+
+    def backup(self, target: Path) -> list[str]:
+        """Copy all into one encrypted file, read it again, and return what it does not hold.
+
+        That is what is being recorded just now. It opens with the passphrase of today, or with the
+        recovery key. Raises StoreError where the file exists or cannot be written.
+        """
+        self._import()
+        ids = self._records.ids()
+        self._log(_BACKED_UP, details=target.name)
+        folders = [self._folder_of(id_) for id_ in ids]
+        with _disk(target):
+            backups.pack(self._folder, folders, target, self._file, self._keys.master)
+        return [
+            folder.name
+            for folder in self._folders()
+            if folder.name not in ids and recorder.is_live(folder)
         ]
-        return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
-    def _check_content(self, id_: str) -> None:
-        """Raises StoreDamaged where an encounter is not what the audit log says of it."""
-        self._row(id_)
-        said = self._rows(
-            "SELECT content FROM audit WHERE encounter = ? AND content <> '' "
-            "ORDER BY number DESC LIMIT 1",
-            id_,
-        )
-        if not said or said[0][0] != self._content_digest(id_):
-            raise StoreDamaged(
-                f"{id_}: is not what the audit log says of it, somebody changed "
-                f"{self._folder / database.NAME}: restore a backup"
-            )
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """Of the table of encounters."""
-
-    began: Began
-    ended: Ended | None
-    state: State
-    consents: tuple[Consent, ...]
-    note: str
-    audio_digest: str
-    audio_samples: int
-    audio_kept: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Transcript:
-    version: int
-    language: str
-    model: str
-    turns: tuple[Turn, ...]
-    findings: tuple[Finding, ...]
+    def _check_proved(self) -> None:
+        if not self._proved:
+            raise StoreError(f"{self._folder}: was {_OPENED_BY_KEYRING}")
 
 
 def who_is(clinician: str, user: str = "") -> str:
     """For the audit log: the clinician, with the user of the operating system."""
     user = user or getpass.getuser()
     return f"{clinician} ({user})" if clinician and clinician != user else user
+
+
+def _older(age: timedelta, days: int) -> bool:
+    return 0 < days <= age / timedelta(days=1)
 
 
 def _summary_of_live(id_: str, began: Began, captured: Captured) -> Summary:
@@ -690,22 +616,6 @@ def _unknown(folder: Path) -> Began:
     with _disk(folder):
         at = datetime.fromtimestamp(folder.stat().st_mtime, UTC)
     return Began(EncounterKind.SESSION, "", "", Patient(), "", at, with_audio=True)
-
-
-def _described(finding: Finding) -> str:
-    return f"{finding.concept.display} {finding.concept.code} {finding.details}"
-
-
-_CJK = re.compile(r"([\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff])")
-
-
-def _searchable(text: str) -> str:
-    """Text in which each Chinese character is a word: there is nothing between them to tell."""
-    return _CJK.sub(r" \1 ", text)
-
-
-def _readable(text: str) -> str:
-    return re.sub(rf" ?{_CJK.pattern} ?", r"\1", text).strip()
 
 
 def _is_id(name: str) -> bool:
