@@ -24,10 +24,10 @@ The path of sound, a module for each stage:
 Two drivers run it: live (the streaming loop, the only module that starts threads of its own) and
 batch (recordings, decoded on all cores). A third one, text_batch, takes its turns from texts
 (transcript_reader). The classifier's heads come from train, which reads annotations and measures by
-evaluate. Around them: encounter, note, config, weights, check, cli, ui, errors.
-
-A stored encounter leaves as files through documents (Markdown, Word; in files of their own
-encounter_json, pdf, hl7v2 and fhir).
+evaluate. The record of a live encounter goes through recording to the store, after intake has asked
+for patient and consent; from there it leaves as files through documents (Markdown, Word; in files of
+their own encounter_json, pdf, hl7v2 and fhir). Around them: encounter, note, config, weights, check,
+cli, ui, errors.
 """
 
 __version__ = "0.1.0"

@@ -13,9 +13,9 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from itertools import chain
+from itertools import chain, islice, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +26,9 @@ from voicemed.audio import SAMPLE_RATE, AudioChunk, Framer, Seconds, probe, read
 from voicemed.config import EndpointingSettings, RecognitionSettings, Settings
 from voicemed.diarization import assign_roles, merge, speaker_channels
 from voicemed.endpointing import Ended, Endpointer, Utterance
-from voicemed.errors import AudioFileError, OutputError
+from voicemed.errors import AudioFileError, OutputError, StoreError
 from voicemed.extraction import create_extractor, extract
+from voicemed.recording import Recorder
 from voicemed.transcript import (
     WRITERS,
     Segment,
@@ -44,9 +45,11 @@ FORMATS = tuple(WRITERS)
 
 PACK: Seconds = 16.0
 "Speech decoded at once. Longer costs more than it gains: the encoder's cost grows faster."
-_BATCH = 4
+_BATCH = 8
 "Packs decoded together by one worker on a CPU."
 _GPU_BATCH = 32
+_AHEAD = 2
+"Batches for each worker that are read before the first is decoded: some minutes of sound."
 _CUTTING = EndpointingSettings(pre_roll=0.4, pause=0.4, end_silence=0.8, max_utterance=PACK)
 "Pauses of up to 0.8 s stay: they are punctuation to Whisper."
 _TELEPHONE = 8_000
@@ -86,6 +89,8 @@ class BatchReport:
     "Done before, with the same content and settings."
     failed: list[tuple[Path, str]]
     "With the reason, one line."
+    not_kept: list[tuple[Path, str]] = field(default_factory=list)
+    "Done, but not in the store, with the reason."
 
 
 def transcribe_files(
@@ -96,12 +101,15 @@ def transcribe_files(
     settings: Settings,
     force: bool,
     progress: Callable[[BatchProgress], None],
+    recorder: Callable[[Path], Recorder] | None = None,
 ) -> BatchReport:
     """Transcribe recordings and those in folders, and write NAME.txt, NAME.json and so on.
 
     output: the folder for the results, otherwise each recording's own. Where two recordings would
     have the same results, these keep the extension (NAME.wav.txt), or their folder's name as well
     (FOLDER-NAME.wav.txt).
+
+    recorder: begins the stored encounter of a recording; None keeps the results only.
 
     Raises ModelError, EngineError or ConfigError where nothing can be recognised; what is wrong
     with one recording, or with where its results go, is in the report.
@@ -126,12 +134,31 @@ def transcribe_files(
             for name in formats:
                 suffix, write = WRITERS[name]
                 save_text(target.with_name(target.name + suffix), write(transcript))
+            if recorder is not None and (problem := _keep(path, transcript, recorder)):
+                report.not_kept.append((path, problem))
             ledger.record(target, key, formats)
         except (AudioFileError, OutputError) as error:
             report.failed.append((path, str(error)))
         else:
             report.done.append(path)
     return report
+
+
+def _keep(path: Path, transcript: Transcript, begin: Callable[[Path], Recorder]) -> str:
+    """Store the sound and what came of it; returns what went wrong, in a line, or nothing."""
+    try:
+        record = begin(path)
+        for block in read_blocks(path, on_damage=lambda _: None):
+            record.audio(block.samples)
+        for turn in transcript.turns:
+            record.turn(turn, transcript.language)
+        record.findings(transcript.findings)
+        record.finish(model=transcript.model, dropped=transcript.dropped)
+    except StoreError as error:
+        return str(error)
+    except OSError as error:
+        return f"{path}: not kept in the store: {error.strerror}"
+    return ""
 
 
 class Transcriber:
@@ -205,32 +232,36 @@ class Transcriber:
             damage=damage[0] if damage else "",
         )
 
-    def _recognized(
-        self, speech: _Speech, progress: Callable[[Seconds], None]
-    ) -> Iterator[Segment]:
+    def _recognized(self, speech: _Speech, progress: Callable[[Seconds], None]) -> list[Segment]:
         """The segments of a recording in order, decoded by as many workers as there are cores."""
         recognition = self._settings.recognition
         language = None if recognition.language == "auto" else recognition.language
-        packs = _batches(_packed(speech, PACK), self._batch)
+        found: list[Segment] = []
+        reached = 0.0
+        waiting: deque[Future[tuple[Seconds, list[Segment]]]] = deque()
+
+        def collect() -> None:
+            nonlocal reached
+            position, segments = waiting.popleft().result()
+            found.extend(segments)
+            reached = max(reached, position)
+            progress(reached)
+
         with ThreadPoolExecutor(self._workers, thread_name_prefix="recognition") as pool:
-            waiting: deque[Future[tuple[Seconds, list[Segment]]]] = deque()
             try:
-                for batch in packs:
+                for batch in _batches(_packed(speech, PACK), self._batch, self._workers):
                     future = pool.submit(_decode, self._recognizer, batch, language, recognition)
                     waiting.append(future)
                     if language is None:
                         # A recording has one language: that of most of its beginning.
                         language = _most_common_language(future.result()[1])
                     while len(waiting) > 2 * self._workers:
-                        position, segments = waiting.popleft().result()
-                        progress(position)
-                        yield from segments
-                for future in waiting:
-                    position, segments = future.result()
-                    progress(position)
-                    yield from segments
+                        collect()
+                while waiting:
+                    collect()
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
+        return sorted(found, key=lambda segment: segment.words[0].start if segment.words else 0.0)
 
 
 class _Speech:
@@ -266,6 +297,11 @@ class _Pack:
 
     utterances: tuple[Utterance, ...]
 
+    @property
+    def duration(self) -> Seconds:
+        """Of their sound."""
+        return sum(u.end - u.start for u in self.utterances)
+
     def joined(self) -> Utterance:
         """Their sound, one after the other, from time 0."""
         samples = np.concatenate([u.samples for u in self.utterances])
@@ -298,15 +334,22 @@ def _packed(utterances: Iterable[Utterance], longest: Seconds) -> Iterator[_Pack
         yield _Pack(tuple(pack))
 
 
-def _batches(packs: Iterable[_Pack], size: int) -> Iterator[list[_Pack]]:
-    batch: list[_Pack] = []
-    for pack in packs:
-        batch.append(pack)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+def _batches(packs: Iterable[_Pack], size: int, workers: int) -> Iterator[list[_Pack]]:
+    """Packs of similar length together, at most `size`, the longest first.
+
+    All sound of a batch is encoded to the length of its longest. So many are read ahead that this
+    is little more, though not before the first batches; and what is left at the end gives work to
+    each worker.
+    """
+    rest = iter(packs)
+    ahead = size * workers
+    while pool := list(islice(rest, ahead)):
+        pool.sort(key=lambda pack: pack.duration, reverse=True)
+        rounds = -(-len(pool) // (size * workers))
+        parts = min(rounds * workers, len(pool))
+        edges = [part * len(pool) // parts for part in range(parts + 1)]
+        yield from (pool[first:end] for first, end in pairwise(edges))
+        ahead = _AHEAD * size * workers
 
 
 def _decode(
@@ -323,7 +366,7 @@ def _decode(
         for pack, result in zip(packs, results, strict=True)
         for segment in result
     ]
-    return packs[-1].utterances[-1].end, segments
+    return max(pack.utterances[-1].end for pack in packs), segments
 
 
 def _most_common_language(segments: Sequence[Segment]) -> str | None:

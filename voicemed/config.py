@@ -123,7 +123,7 @@ class StoreSettings:
     keyring: bool = False
     "Keep the master key in the keyring of the operating system, to open the record without asking."
     lock_after: Annotated[float, Range(0, 86_400)] = 300.0
-    "Seconds without a key press after which a session hides its text; 0 never does."
+    "Seconds without a key press or speech after which a session hides its text; 0 never does."
     audio_days: Annotated[int, Range(0, 36_500)] = 30
     "Days after which the sound of an encounter is destroyed; 0 keeps it."
     text_days: Annotated[int, Range(0, 36_500)] = 0
@@ -163,6 +163,18 @@ def store_folder(settings: StoreSettings) -> Path:
     if settings.folder:
         return Path(settings.folder).expanduser()
     return platformdirs.user_data_path("voicemed", appauthor=False) / "store"
+
+
+def clinician_of(settings: StoreSettings) -> str:
+    """Who records: the configured clinician, otherwise the user of the operating system."""
+    import getpass
+
+    if settings.clinician:
+        return settings.clinician
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return "unknown user"
 
 
 def load(path: Path | None = None) -> Settings:

@@ -16,6 +16,7 @@ VoicemedError
 │   ├── StoreBusy        another process has it open
 │   ├── WrongPassphrase  the passphrase or recovery key is not the one of this store
 │   └── StoreDamaged     a file was changed, cut, swapped or lost
+├── ConsentMissing       nobody said that the patient agrees to be recorded
 └── OutputError          a result could not be written: no permission, disk full
 
 Each message is one line that names the file or setting, says what is wrong and what to do. It never
@@ -85,6 +86,10 @@ class WrongPassphrase(StoreError):  # noqa: N818
 
 class StoreDamaged(StoreError):  # noqa: N818
     """A file of the store was changed, cut, swapped or lost."""
+
+
+class ConsentMissing(VoicemedError):  # noqa: N818
+    """Nobody said that the patient agrees to be recorded."""
 
 
 class OutputError(VoicemedError):

@@ -54,7 +54,7 @@ class CT2Decoder:
     Load it with `load`.
     """
 
-    TAIL: Seconds = 3.0
+    TAIL: Seconds = 1.5
     "Silence encoded after the utterance."
     BATCH = 8
     "Utterances decoded together at most; more gain nothing on a CPU and cost memory."
