@@ -11,10 +11,10 @@ import json
 import os
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from itertools import chain, islice, pairwise
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from voicemed.diarization import assign_roles, merge, speaker_channels
 from voicemed.endpointing import Ended, Endpointer, Utterance
 from voicemed.errors import AudioFileError, OutputError, StoreError
 from voicemed.extraction import create_extractor, extract
+from voicemed.findings import Finding
 from voicemed.recording import Recorder
 from voicemed.transcript import (
     WRITERS,
@@ -129,7 +130,7 @@ def transcribe_files(
             if transcriber is None:
                 transcriber = Transcriber(settings)
             ledger.record(target, key, ())  # what cannot be written should not take an hour first
-            tell = _Reporter(path, index, len(jobs), progress)
+            tell = Reporter(path, index, len(jobs), progress)
             transcript = transcriber.transcribe(path, tell)
             for name in formats:
                 suffix, write = WRITERS[name]
@@ -161,6 +162,20 @@ def _keep(path: Path, transcript: Transcript, begin: Callable[[Path], Recorder])
     return ""
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What was recognised and found in some sound."""
+
+    duration: Seconds
+    language: str
+    "ISO 639-1; empty if nothing was said."
+    model: str
+    turns: tuple[Turn, ...]
+    findings: tuple[Finding, ...]
+    dropped: Mapping[str, int]
+    "How many stretches of sound were not written down, by reason."
+
+
 class Transcriber:
     """Recordings to transcripts, with the weights loaded once."""
 
@@ -185,26 +200,58 @@ class Transcriber:
         """
         info = probe(path)
         apart = speaker_channels(path) if info.channels == 2 else None
-        channels = (0, 1) if apart else (None,)
         cutting = _CUTTING
         if info.sample_rate <= _TELEPHONE:
             cutting = replace(cutting, threshold=_TELEPHONE_THRESHOLD)
         damage: list[str] = []
+        if apart is None:
+            streams = [read_blocks(path, on_damage=damage.append)]
+        else:
+            streams = [apart.read(channel, on_damage=damage.append) for channel in (0, 1)]
+        heard = self._hear(streams, cutting, info.duration, progress)
+        return Transcript(
+            source=path.name,
+            source_sha256=_sha256(path),
+            created_at=datetime.now(UTC),
+            duration=heard.duration,
+            language=heard.language,
+            model=heard.model,
+            settings=_relevant(self._settings),
+            turns=heard.turns,
+            findings=heard.findings,
+            dropped=heard.dropped,
+            damage=damage[0] if damage else "",
+        )
+
+    def transcribe_sound(
+        self,
+        blocks: Iterator[AudioChunk],
+        duration: Seconds,
+        progress: Callable[[Seconds, Seconds], None] = lambda *_: None,
+        visit: date | None = None,
+    ) -> Heard:
+        """Sound at 16 kHz that is in no file, such as what the store keeps of a visit that day."""
+        return self._hear([blocks], _CUTTING, duration, progress, visit)
+
+    def _hear(
+        self,
+        streams: Sequence[Iterator[AudioChunk]],
+        cutting: EndpointingSettings,
+        duration: Seconds | None,
+        progress: Callable[[Seconds, Seconds], None],
+        visit: date | None = None,
+    ) -> Heard:
+        """What was said in the one stream of a recording, or in two with a speaker each."""
         dropped: Counter[str] = Counter()
+        languages: Counter[str] = Counter()
         spoken: list[list[Turn]] = []
         seconds = 0.0
-        languages: Counter[str] = Counter()
-        for number, channel in enumerate(channels, 1):
+        for number, blocks in enumerate(streams, 1):
             done = seconds
-            blocks = (
-                read_blocks(path, on_damage=damage.append)
-                if apart is None or channel is None
-                else apart.read(channel, on_damage=damage.append)
-            )
             speech = _Speech(blocks, self._vad, cutting)
 
             def tell(position: Seconds, done: Seconds = done) -> None:
-                progress(done + position, len(channels) * (info.duration or position))
+                progress(done + position, len(streams) * (duration or position))
 
             words: list[Word] = []
             for segment in self._recognized(speech, tell):
@@ -214,22 +261,17 @@ class Transcriber:
                     words += segment.words
                     languages[segment.language] += len(segment.words)
             seconds += speech.duration
-            spoken.append(split_turns(words, speaker=f"speaker {number}" if apart else ""))
-        turns = _with_roles(merge(spoken)) if apart else spoken[0]
-        return Transcript(
-            source=path.name,
-            source_sha256=_sha256(path),
-            created_at=datetime.now(UTC),
-            duration=seconds / len(channels),
+            speaker = f"speaker {number}" if len(streams) > 1 else ""
+            spoken.append(split_turns(words, speaker=speaker))
+        turns = _with_roles(merge(spoken)) if len(streams) > 1 else spoken[0]
+        recognition, extraction = self._settings.recognition, self._settings.extraction
+        return Heard(
+            duration=seconds / len(streams),
             language=max(languages, key=languages.__getitem__, default=""),
             model=self._recognizer.name,
-            settings=_relevant(self._settings),
             turns=tuple(turns),
-            findings=extract(
-                turns, self._settings.recognition.language, self._settings.extraction.heads
-            ),
+            findings=extract(turns, recognition.language, extraction.heads, visit),
             dropped=dict(dropped),
-            damage=damage[0] if damage else "",
         )
 
     def _recognized(self, speech: _Speech, progress: Callable[[Seconds], None]) -> list[Segment]:
@@ -380,7 +422,7 @@ def _with_roles(turns: Sequence[Turn]) -> list[Turn]:
     return [replace(turn, speaker=roles.get(turn.speaker, turn.speaker)) for turn in turns]
 
 
-class _Reporter:
+class Reporter:
     """Turns positions in one file into BatchProgress."""
 
     def __init__(

@@ -152,6 +152,8 @@ class Verbatim:
 class Said:
     """A turn."""
 
+    turn: int
+    "Its id."
     time: str
     speaker: str
     remark: str
@@ -252,7 +254,7 @@ def _said(record: EncounterRecord) -> Iterator[Said]:
         remarks += [f"corrected by {by[-1]}"] if by else []
         if turn.text or remarks:
             speaker = label_of(one_line(turn.speaker))
-            yield Said(clock(turn.start), speaker, ", ".join(remarks), one_line(turn.text))
+            yield Said(turn.id, clock(turn.start), speaker, ", ".join(remarks), one_line(turn.text))
 
 
 def _corrections(edits: Sequence[Edit]) -> Table:

@@ -1,0 +1,143 @@
+"""Opening the store for a command: the passphrase, then what the doctor has to be told.
+
+A passphrase is typed at the terminal without echo, or, where a command is told so, the first line
+of standard input. It is never an argument or an environment variable: other programs could read
+those.
+"""
+
+from __future__ import annotations
+
+import getpass
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from voicemed import keyfile
+from voicemed.config import StoreSettings, clinician_of, store_folder
+from voicemed.errors import StoreError, WrongPassphrase
+from voicemed.store import Removed, Retention, Store, who_is
+from voicemed.transcript import printable
+from voicemed.ui import make_console
+
+_TRIES = 3
+"At a terminal, before a command gives up."
+
+
+@contextmanager
+def opened(
+    settings: StoreSettings, *, from_stdin: bool = False, proved: bool = False, by_key: bool = False
+) -> Iterator[Store]:
+    """The unlocked store, kept to its policy, after problems and what was destroyed were told.
+
+    from_stdin: the passphrase is the first line of standard input. proved: the keyring does not do.
+    by_key: ask for the recovery key in place of the passphrase.
+
+    Raises StoreError.
+    """
+    with _unlocked(settings, from_stdin, proved, by_key) as store:
+        for problem in store.problems:
+            tell(f"warning: {problem}")
+        policy = Retention(settings.audio_days, settings.text_days, settings.until_exported)
+        if removed := store.apply_retention(policy):
+            tell(f"{_destroyed(removed)}, by the policy in [store] of the settings")
+        yield store
+
+
+def opened_by_keyring(settings: StoreSettings) -> Store | None:
+    """The store, if the keyring has its key; nobody is asked, and no policy applied."""
+    return Store.open_with_keyring(store_folder(settings), who=who_is(clinician_of(settings)))
+
+
+def ask_passphrase(prompt: str, *, from_stdin: bool) -> str:
+    """What is typed, unseen; raises StoreError where nobody can be asked."""
+    if from_stdin:
+        return _line_of_stdin()
+    with warnings.catch_warnings():
+        # Without a terminal, getpass would read standard input, and show what is typed there.
+        warnings.simplefilter("error", getpass.GetPassWarning)
+        try:
+            return getpass.getpass(prompt)
+        except getpass.GetPassWarning:
+            raise StoreError(
+                "there is no terminal to type the passphrase at: run it in one, or give it as the "
+                "first line of standard input, with --passphrase-stdin"
+            ) from None
+        except EOFError:
+            raise StoreError("no passphrase was typed: run the command again") from None
+
+
+def ask_new_passphrase(*, from_stdin: bool) -> str:
+    """A passphrase for the first time: long enough, and at a terminal typed twice alike."""
+    if from_stdin:
+        passphrase = _line_of_stdin()
+        keyfile.check_new_passphrase(passphrase)
+        return passphrase
+    for _ in range(_TRIES):
+        passphrase = ask_passphrase("New passphrase: ", from_stdin=False)
+        try:
+            keyfile.check_new_passphrase(passphrase)
+        except StoreError as error:
+            tell(str(error))
+            continue
+        if ask_passphrase("The same again: ", from_stdin=False) == passphrase:
+            return passphrase
+        tell("those two were not the same")
+    raise StoreError("no new passphrase was chosen: run the command again")
+
+
+def tell(line: str) -> None:
+    """A line on stderr."""
+    make_console(stderr=True).print(f"voicemed: {printable(line)}", soft_wrap=True)
+
+
+def _unlocked(settings: StoreSettings, from_stdin: bool, proved: bool, by_key: bool) -> Store:
+    folder, who = store_folder(settings), who_is(clinician_of(settings))
+    keyfile.load(folder)  # nobody should type a passphrase for a store that is not there
+    by_keyring = settings.keyring and not proved and not by_key
+    if by_keyring and not from_stdin:
+        store = Store.open_with_keyring(folder, who=who)
+        if store is not None:
+            return store
+    unlock = Store.open_with_recovery_key if by_key else Store.open
+    prompt = "Recovery key: " if by_key else "Passphrase: "
+    for attempt in range(_TRIES):
+        try:
+            store = unlock(folder, ask_passphrase(prompt, from_stdin=from_stdin), who=who)
+        except WrongPassphrase as error:
+            if from_stdin or attempt == _TRIES - 1:
+                raise
+            tell(str(error))
+        else:
+            break
+    if by_keyring:
+        _remember(store)
+    return store
+
+
+def _remember(store: Store) -> None:
+    try:
+        store.remember()
+    except StoreError as error:
+        tell(f"warning: {error}")
+
+
+def _line_of_stdin() -> str:
+    try:
+        line = sys.stdin.readline() if sys.stdin is not None else ""
+    except UnicodeDecodeError:
+        raise StoreError("the passphrase on standard input is not text") from None
+    if not line:
+        raise StoreError("there is no passphrase on standard input: write it there as a line")
+    return line.rstrip("\r\n")
+
+
+def _destroyed(removed: list[Removed]) -> str:
+    """'destroyed the sound of 2 encounters and all of 1'."""
+    whole = sum(one.all for one in removed)
+    parts = [
+        f"{part} {number} encounter{'s'[: number > 1]}"
+        for part, number in (("the sound of", len(removed) - whole), ("all of", whole))
+        if number
+    ]
+    return f"destroyed {' and '.join(parts)}"
