@@ -12,13 +12,13 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from voicemed import keyfile
 from voicemed.config import StoreSettings, clinician_of, store_folder
 from voicemed.errors import StoreError, WrongPassphrase
 from voicemed.store import Removed, Retention, Store, who_is
-from voicemed.transcript import printable
-from voicemed.ui import make_console
+from voicemed.ui import make_console, printable
 
 _TRIES = 3
 "At a terminal, before a command gives up."
@@ -86,6 +86,23 @@ def ask_new_passphrase(*, from_stdin: bool) -> str:
     raise StoreError("no new passphrase was chosen: run the command again")
 
 
+def ask_line(prompt: str, *, otherwise: str = "") -> str:
+    """A line that is typed, or one of standard input; raises StoreError without any.
+
+    otherwise: what to do where nobody can be asked.
+    """
+    if sys.stdin is None or not sys.stdin.isatty():
+        line = sys.stdin.readline() if sys.stdin is not None else ""
+        if not line:
+            hint = f": {otherwise}" if otherwise else ""
+            raise StoreError(f"nothing came from standard input{hint}")
+        return line.strip()
+    try:
+        return make_console(stderr=True).input(prompt).strip()
+    except EOFError:
+        return ""
+
+
 def tell(line: str) -> None:
     """A line on stderr."""
     make_console(stderr=True).print(f"voicemed: {printable(line)}", soft_wrap=True)
@@ -95,24 +112,27 @@ def _unlocked(settings: StoreSettings, from_stdin: bool, proved: bool, by_key: b
     folder, who = store_folder(settings), who_is(clinician_of(settings))
     keyfile.load(folder)  # nobody should type a passphrase for a store that is not there
     by_keyring = settings.keyring and not proved and not by_key
-    if by_keyring and not from_stdin:
-        store = Store.open_with_keyring(folder, who=who)
-        if store is not None:
-            return store
-    unlock = Store.open_with_recovery_key if by_key else Store.open
-    prompt = "Recovery key: " if by_key else "Passphrase: "
-    for attempt in range(_TRIES):
-        try:
-            store = unlock(folder, ask_passphrase(prompt, from_stdin=from_stdin), who=who)
-        except WrongPassphrase as error:
-            if from_stdin or attempt == _TRIES - 1:
-                raise
-            tell(str(error))
-        else:
-            break
+    if by_keyring and not from_stdin and (store := Store.open_with_keyring(folder, who=who)):
+        return store
+    store = _unlocked_by_typing(folder, who, from_stdin, by_key)
     if by_keyring:
         _remember(store)
     return store
+
+
+def _unlocked_by_typing(folder: Path, who: str, from_stdin: bool, by_key: bool) -> Store:
+    unlock = Store.open_with_recovery_key if by_key else Store.open
+    prompt = "Recovery key: " if by_key else "Passphrase: "
+
+    def typed() -> Store:
+        return unlock(folder, ask_passphrase(prompt, from_stdin=from_stdin), who=who)
+
+    for _ in range(0 if from_stdin else _TRIES - 1):
+        try:
+            return typed()
+        except WrongPassphrase as error:
+            tell(str(error))
+    return typed()
 
 
 def _remember(store: Store) -> None:

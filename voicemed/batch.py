@@ -423,7 +423,7 @@ def _with_roles(turns: Sequence[Turn]) -> list[Turn]:
 
 
 class Reporter:
-    """Turns positions in one file into BatchProgress."""
+    """Turns positions in one file into BatchProgress; called with the position and the duration."""
 
     def __init__(
         self, file: Path, index: int, count: int, progress: Callable[[BatchProgress], None]
@@ -433,6 +433,7 @@ class Reporter:
         self._began = time.monotonic()
 
     def __call__(self, position: Seconds, duration: Seconds) -> None:
+        """Pass on how far it is."""
         elapsed = time.monotonic() - self._began
         speed = position / elapsed if elapsed > 0 else 0.0
         remaining = max(0.0, duration - position) / speed if speed > 0 else None

@@ -22,9 +22,10 @@ from typing import TYPE_CHECKING, Annotated, Any, TypedDict, TypeVar
 import typer
 from typer.core import TyperCommand
 
-from voicemed import __version__
+from voicemed import __version__, record_cli
 from voicemed.config import Settings, load, override
 from voicemed.errors import ConfigError, ModelDamaged, OutputError, VoicemedError
+from voicemed.record_cli import Config
 
 if TYPE_CHECKING:
     from voicemed.encounter import EncounterKind
@@ -80,6 +81,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "models pull": ("voicemed models pull", "voicemed models pull whisper-tiny.en"),
     "models verify": ("voicemed models verify", "voicemed models verify whisper-base"),
     "check": ("voicemed check", "voicemed check --config ./voicemed.toml"),
+    **record_cli.EXAMPLES,
 }
 "Shown at the end of each command's help."
 
@@ -126,9 +128,18 @@ models_app = typer.Typer(no_args_is_help=True, help="List, fetch and verify the 
 app.add_typer(models_app, name="models")
 evaluate_app = typer.Typer(no_args_is_help=True, help="Measure how good voicemed is.")
 app.add_typer(evaluate_app, name="evaluate")
+encounters_app = typer.Typer(no_args_is_help=True, help="Read, correct and export what is kept.")
+app.add_typer(encounters_app, name="encounters")
+audit_app = typer.Typer(no_args_is_help=True, help="Who did what with the record, and when.")
+app.add_typer(audit_app, name="audit")
 
-
-_GROUPS = {"": app, "models": models_app, "evaluate": evaluate_app}
+_GROUPS = {
+    "": app,
+    "models": models_app,
+    "evaluate": evaluate_app,
+    "encounters": encounters_app,
+    "audit": audit_app,
+}
 
 
 def _command(name: str) -> Callable[[F], F]:
@@ -174,12 +185,6 @@ NoStore = Annotated[
     bool,
     typer.Option(
         "--no-store", help="Keep nothing but the outputs asked for, also where there is a store."
-    ),
-]
-Config = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE", help="Settings file in place of voicemed.toml in your configuration folder."
     ),
 ]
 
@@ -513,6 +518,10 @@ def check(config: Config = None) -> None:
         failed = failed or result.state is State.FAILED
     if failed:
         raise typer.Exit(1)
+
+
+for _name, _function in record_cli.COMMANDS.items():
+    _command(_name)(_function)
 
 
 def main() -> None:
