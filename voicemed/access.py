@@ -10,16 +10,18 @@ from __future__ import annotations
 import getpass
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
-from voicemed import keyfile
+from voicemed import keyfile, store
 from voicemed.config import StoreSettings, clinician_of, store_folder
 from voicemed.errors import StoreError, WrongPassphrase
 from voicemed.store import Removed, Retention, Store, who_is
-from voicemed.ui import make_console, printable
+from voicemed.ui import Keys, make_console, printable
 
+_T = TypeVar("_T")
 _TRIES = 3
 "At a terminal, before a command gives up."
 
@@ -35,18 +37,34 @@ def opened(
 
     Raises StoreError.
     """
-    with _unlocked(settings, from_stdin, proved, by_key) as store:
-        for problem in store.problems:
+    with _unlocked(settings, from_stdin, proved, by_key) as unlocked:
+        for problem in unlocked.problems:
             tell(f"warning: {problem}")
         policy = Retention(settings.audio_days, settings.text_days, settings.until_exported)
-        if removed := store.apply_retention(policy):
+        if removed := unlocked.apply_retention(policy):
             tell(f"{_destroyed(removed)}, by the policy in [store] of the settings")
-        yield store
+        yield unlocked
 
 
 def opened_by_keyring(settings: StoreSettings) -> Store | None:
     """The store, if the keyring has its key; nobody is asked, and no policy applied."""
     return Store.open_with_keyring(store_folder(settings), who=who_is(clinician_of(settings)))
+
+
+def restore(source: Path, folder: Path, *, from_stdin: bool, by_key: bool) -> None:
+    """Make a store again from a backup; raises StoreError."""
+
+    def unlocked(typed: str) -> None:
+        try:
+            store.restore(source, folder, typed, by_recovery_key=by_key)
+        except WrongPassphrase:
+            what = "recovery key" if by_key else "passphrase"
+            raise WrongPassphrase(
+                f"{source}: the {what} is wrong: it is that of the day of the backup"
+            ) from None
+
+    prompt = "Recovery key: " if by_key else "Passphrase of the backup: "
+    _with_typed(prompt, from_stdin, unlocked)
 
 
 def ask_passphrase(prompt: str, *, from_stdin: bool) -> str:
@@ -112,32 +130,39 @@ def _unlocked(settings: StoreSettings, from_stdin: bool, proved: bool, by_key: b
     folder, who = store_folder(settings), who_is(clinician_of(settings))
     keyfile.load(folder)  # nobody should type a passphrase for a store that is not there
     by_keyring = settings.keyring and not proved and not by_key
-    if by_keyring and not from_stdin and (store := Store.open_with_keyring(folder, who=who)):
-        return store
-    store = _unlocked_by_typing(folder, who, from_stdin, by_key)
+    if by_keyring and not from_stdin and (known := Store.open_with_keyring(folder, who=who)):
+        return known
+    opened = _unlocked_by_typing(folder, who, from_stdin, by_key)
     if by_keyring:
-        _remember(store)
-    return store
+        _remember(opened)
+    return opened
 
 
 def _unlocked_by_typing(folder: Path, who: str, from_stdin: bool, by_key: bool) -> Store:
     unlock = Store.open_with_recovery_key if by_key else Store.open
     prompt = "Recovery key: " if by_key else "Passphrase: "
+    return _with_typed(prompt, from_stdin, lambda typed: unlock(folder, typed, who=who))
 
-    def typed() -> Store:
-        return unlock(folder, ask_passphrase(prompt, from_stdin=from_stdin), who=who)
+
+def _with_typed(prompt: str, from_stdin: bool, use: Callable[[str], _T]) -> _T:
+    """What comes of the passphrase that was typed, at a terminal after some attempts."""
+
+    def attempt() -> _T:
+        typed = ask_passphrase(prompt, from_stdin=from_stdin)
+        with Keys():  # it takes a second: what is typed meanwhile is not to be seen either
+            return use(typed)
 
     for _ in range(0 if from_stdin else _TRIES - 1):
         try:
-            return typed()
+            return attempt()
         except WrongPassphrase as error:
             tell(str(error))
-    return typed()
+    return attempt()
 
 
-def _remember(store: Store) -> None:
+def _remember(opened: Store) -> None:
     try:
-        store.remember()
+        opened.remember()
     except StoreError as error:
         tell(f"warning: {error}")
 

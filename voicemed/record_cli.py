@@ -199,14 +199,12 @@ def restore(
     The passphrase is that of the day of the backup.
     """
     settings = load(config).store
-    from voicemed import access, store
+    from voicemed import access
 
     place = folder or store_folder(settings)
     if not source.is_file():
         raise StoreError(f"{source}: there is no such file")
-    prompt = "Recovery key: " if by_key else "Passphrase of the backup: "
-    given = access.ask_passphrase(prompt, from_stdin=from_stdin)
-    store.restore(source, place, given, by_recovery_key=by_key)
+    access.restore(source, place, from_stdin=from_stdin, by_key=by_key)
     access.tell(f"{place}: restored")
     if place.resolve() != store_folder(settings).resolve():
         access.tell(f'to use it, set folder = "{place.resolve()}" in [store] of voicemed.toml')
@@ -231,10 +229,11 @@ def encounters_list(from_stdin: FromStdin = False, config: Config = None) -> Non
 
     On a terminal the list with the names closes with q; ids without names stay.
     """
-    with _opened(config, from_stdin) as (store, _):
-        from voicemed import record_view
+    from voicemed import record_view
 
-        record_view.print_encounters(store.encounters())
+    with _opened(config, from_stdin) as (store, settings):
+        summaries = store.encounters()
+    record_view.print_encounters(summaries, settings.store.lock_after)
 
 
 def encounters_show(id_: Id, from_stdin: FromStdin = False, config: Config = None) -> None:
@@ -242,10 +241,11 @@ def encounters_show(id_: Id, from_stdin: FromStdin = False, config: Config = Non
 
     On a terminal it closes with q, and nothing of it stays in the scrollback.
     """
-    with _opened(config, from_stdin) as (store, _):
-        from voicemed import record_view
+    from voicemed import record_view
 
-        record_view.show_encounter(store.read(_find(store, id_)))
+    with _opened(config, from_stdin) as (store, settings):
+        record = store.read(_find(store, id_))
+    record_view.show_encounter(record, settings.store.lock_after)
 
 
 def encounters_search(
@@ -261,11 +261,12 @@ def encounters_search(
     config: Config = None,
 ) -> None:
     """Find words in transcripts, findings, notes and patients' names."""
-    with _opened(config, from_stdin) as (store, _):
-        from voicemed import access, record_view
+    from voicemed import access, record_view
 
+    with _opened(config, from_stdin) as (store, settings):
         query = " ".join(words) if words else access.ask_line("Search for: ")
-        record_view.print_hits(store.search(query))
+        hits = store.search(query)
+    record_view.print_hits(hits, settings.store.lock_after)
 
 
 def encounters_edit(
@@ -427,14 +428,16 @@ def audit_list(
     config: Config = None,
 ) -> None:
     """List who did what and when, oldest first; entries of deleted encounters stay."""
-    with _opened(config, from_stdin) as (store, _):
-        from voicemed import record_view
+    from voicemed import record_view
 
-        wanted = (encounter or "").strip().lower()
-        entries = [one for one in store.audit() if one.encounter.startswith(wanted)]
+    with _opened(config, from_stdin) as (store, settings):
+        entries = store.audit()
+    if encounter is not None:
+        wanted = encounter.strip().lower()
+        entries = [one for one in entries if wanted and one.encounter.startswith(wanted)]
         if not entries:
             raise StoreError(f"{encounter}: the audit log has no encounter that begins so")
-        record_view.print_audit(entries)
+    record_view.print_audit(entries, settings.store.lock_after)
 
 
 def audit_verify(
@@ -456,8 +459,8 @@ def audit_verify(
             access.tell(f"error: {problem}")
         found = len(problems) + len(store.problems)
         if not found:
-            entries, encounters = len(store.audit()), len(store.encounters())
-            typer.echo(f"{entries} entries, {encounters} encounters with their files: all is well")
+            counts = f"entries: {len(store.audit())}, encounters: {len(store.encounters())}"
+            typer.echo(f"{counts}, with their files: all is well")
             typer.echo(f"head: {store.audit_head()}")
             return
     raise StoreDamaged(f"{found} problem{'s'[: found > 1]} found: restore a backup, ask who did it")

@@ -61,8 +61,11 @@ _CLOSING = frozenset({"q", "Q", "\x1b"})
 # -- showing
 
 
-def show(content: RenderableType) -> bool:
-    """Show it page by page where there is a terminal with keys; whether it was so."""
+def show(content: RenderableType, idle: Seconds) -> bool:
+    """Show it page by page where there is a terminal with keys; whether it was so.
+
+    idle: after so long without a key it closes by itself, 0 never.
+    """
     if not takes_keys():
         make_console().print(content)
         return False
@@ -73,6 +76,7 @@ def show(content: RenderableType) -> bool:
     with Keys() as keys, Live(console=console, screen=True, auto_refresh=False) as live:
         try:
             pressed: Sequence[str] = ()
+            used = time.monotonic()
             while not _CLOSING.intersection(pressed):
                 if size != (size := tuple(console.size)):
                     options = console.options.update(width=console.width, height=None)
@@ -88,6 +92,9 @@ def show(content: RenderableType) -> bool:
                     drawn = top
                 time.sleep(_LOOK)
                 pressed = [key for read in keys.read() for key in _KEY.findall(read)]
+                used = time.monotonic() if pressed else used
+                if 0 < idle < time.monotonic() - used:
+                    break
         except KeyboardInterrupt:
             pass  # Ctrl-C closes it too
     return True
@@ -174,12 +181,12 @@ def _edited_on_screen(before: str, title: str, *, several_lines: bool) -> str | 
 # -- lists
 
 
-def print_encounters(summaries: Sequence[Summary]) -> None:
+def print_encounters(summaries: Sequence[Summary], idle: Seconds) -> None:
     """All of them; on a terminal, which remembers, only the newest stay, without names."""
     if not summaries:
         make_console().print("No encounters yet.", soft_wrap=True)
         return
-    if show(_encounters(summaries, names=True)):
+    if show(_encounters(summaries, names=True), idle):
         console = make_console()
         console.print(_encounters(summaries[:STAYS], names=False))
         if len(summaries) > STAYS:
@@ -224,7 +231,7 @@ def _state(one: Summary) -> Text:
     return text.append("".join(f", {mark}" for mark in marks), style="not bold default")
 
 
-def print_hits(hits: Sequence[Hit]) -> None:
+def print_hits(hits: Sequence[Hit], idle: Seconds) -> None:
     """Where the words were found."""
     if not hits:
         make_console().print("Nothing found.", soft_wrap=True)
@@ -236,10 +243,10 @@ def print_hits(hits: Sequence[Hit]) -> None:
         table.add_row(
             hit.encounter[:SHORT_ID], _moment(hit.started_at), where, Text(printable(hit.text))
         )
-    show(table)
+    show(table, idle)
 
 
-def print_audit(entries: Iterable[AuditEntry]) -> None:
+def print_audit(entries: Iterable[AuditEntry], idle: Seconds) -> None:
     """The audit log, oldest first."""
     table = _table("no.", "when", "who", "what", "encounter")
     table.add_column("details", overflow="fold")
@@ -252,7 +259,7 @@ def print_audit(entries: Iterable[AuditEntry]) -> None:
             one.encounter[:SHORT_ID],
             Text(printable(one.details)),
         )
-    show(table)
+    show(table, idle)
 
 
 def _table(*headings: str) -> Table:
@@ -270,10 +277,10 @@ def _moment(at: datetime) -> str:
 # -- an encounter
 
 
-def show_encounter(record: EncounterRecord) -> None:
+def show_encounter(record: EncounterRecord, idle: Seconds) -> None:
     """All of it, with the numbers by which `encounters edit` knows its turns and findings."""
     blocks = documents.page(_local(record))
-    show(Group(*(_block(block) for block in blocks)))
+    show(Group(*(_block(block) for block in blocks)), idle)
 
 
 def _local(record: EncounterRecord) -> EncounterRecord:
