@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -31,8 +30,8 @@ def main() -> None:
     )
     parser.add_argument("--entries", type=int, default=60)
     tried, unnoticed = forge_all(parser.parse_args().entries)
-    with tempfile.TemporaryDirectory() as folder:
-        tried_there, unnoticed_there = forge_database(Path(folder) / "store")
+    with sample_store.scratch() as folder:
+        tried_there, unnoticed_there = forge_database(folder / "store")
     for forgery in unnoticed + unnoticed_there:
         print(f"unnoticed: {forgery}")
     found = tried + tried_there - len(unnoticed + unnoticed_there)

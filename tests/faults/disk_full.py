@@ -17,7 +17,6 @@ import os
 import resource
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -39,9 +38,9 @@ def main() -> None:
     )
     parser.add_argument("--limits", type=int, default=20)
     limits = parser.parse_args().limits
-    with tempfile.TemporaryDirectory() as folder:
-        problems, slowest = limit_often(Path(folder), limits)
-        problems += run_out_of_room(Path(folder) / "none") + fail_to_import(Path(folder) / "import")
+    with sample_store.scratch() as folder:
+        problems, slowest = limit_often(folder, limits)
+        problems += run_out_of_room(folder / "none") + fail_to_import(folder / "import")
     for problem in problems:
         print(problem)
     print(f"{limits} limits, {len(problems)} problems; slowest alarm after {slowest * 1000:.0f} ms")

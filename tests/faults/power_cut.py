@@ -15,10 +15,10 @@ import argparse
 import random
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import sample_store
@@ -68,8 +68,8 @@ def main() -> None:
     parser.add_argument("--random", type=int, default=300, help="cuts beside those after each step")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        cuts, problems = cut_often(Path(folder), options.random, options.seed)
+    with sample_store.scratch() as folder:
+        cuts, problems = cut_often(folder, options.random, options.seed)
     for problem in problems:
         print(problem)
     print(f"{cuts} power cuts, {len(problems)} problems")
@@ -89,7 +89,8 @@ def cut_often(folder: Path, randomly: int, seed: int, every: int = 1) -> tuple[i
         cuts.append((random_.randint(0, len(log.steps)), _choices(random_)))
     problems = []
     for number, (after, keeps) in enumerate(cuts):
-        found = cut(store, folder / str(number), log, after, lambda: random_.choice(keeps))
+        keep = partial(random_.choice, keeps)
+        found = cut(store, folder / str(number), log, after, keep)
         problems += [f"cut {number} after step {after}: {text}" for text in found]
     return len(cuts), problems
 

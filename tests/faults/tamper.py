@@ -7,8 +7,9 @@ finished and not imported, and one that a crash ended and that was not imported.
 its files is changed: a bit flipped, a piece cut out, the end cut off, two pieces swapped, a piece
 repeated in the place of another, noise appended, the file lost, or swapped with the same file of
 another encounter; in the database pages are flipped, swapped, cut, or replaced by those that stood
-there before the edit (where that has any effect); store.json is flipped and cut. Found means: the store refuses to open, or
-names the problem, or `verify_audit` (against a printed head) or `verify_files` does.
+there before the edit (where that has any effect); store.json is flipped and cut. Found means: the
+store refuses to open, or names the problem, or `verify_audit` (against a printed head) or
+`verify_files` does.
 
 What the design cannot find is left out here, see docs/store-format.md: the loss of records that
 were never acknowledged, and of a whole encounter, before it was imported. The exit code is 1 if
@@ -23,7 +24,6 @@ import random
 import re
 import shutil
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -60,8 +60,8 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        done, idle, unnoticed = tamper_often(Path(folder), options.times, options.seed)
+    with sample_store.scratch() as folder:
+        done, idle, unnoticed = tamper_often(folder, options.times, options.seed)
     for what in unnoticed:
         print(f"unnoticed: {what}")
     for what, count in sorted(done.items()):
