@@ -26,6 +26,8 @@ MIGRATIONS: Sequence[str] = (
         state TEXT NOT NULL,
         consents TEXT NOT NULL,
         note TEXT NOT NULL,
+        journal_digest TEXT NOT NULL,
+        journal_frames INTEGER NOT NULL,
         audio_digest TEXT NOT NULL,
         audio_samples INTEGER NOT NULL,
         audio_kept INTEGER NOT NULL

@@ -323,8 +323,10 @@ class Captured:
     "Of the sound, that must be on the disk."
     audio_samples: int = 0
     "That are there."
+    journal_frames: int = 0
+    journal_digest: str = ""
     audio_digest: str = ""
-    "SHA-256 of key and header of the stream of sound: which sound belongs to this encounter."
+    "Which streams these are, as `_digest` says; empty where there is none."
     problems: list[str] = field(default_factory=list)
     "What no crash can have done, a line each: somebody changed the files, or the disk did."
 
@@ -394,6 +396,8 @@ def _read_journal(folder: Path, private: bytearray, captured: Captured) -> None:
             )
     if reader.damaged:
         captured.problems.append(f"{path}: {len(reader.damaged)} pieces are damaged and left out")
+    captured.journal_digest = _digest(folder, JOURNAL, reader)
+    captured.journal_frames = reader.frames
     if reader.complete != (captured.ended is not None):
         captured.problems.append(f"{path}: its last record is damaged")
 
@@ -419,7 +423,7 @@ def _read_sound(folder: Path, private: bytearray, captured: Captured) -> None:
     """Whether all of the sound is there that the journal says is there."""
     path = folder / AUDIO
     reader = open_stream(folder, AUDIO, private)
-    captured.audio_digest = sound_digest(folder, reader)
+    captured.audio_digest = _digest(folder, AUDIO, reader)
     for message in reader.messages():
         captured.audio_samples += len(message.content or b"") // 2
     if reader.damaged:
@@ -430,9 +434,9 @@ def _read_sound(folder: Path, private: bytearray, captured: Captured) -> None:
         captured.problems.append(f"{path}: is cut short after {reader.frames} pieces")
 
 
-def sound_digest(folder: Path, reader: SealedReader) -> str:
-    """Which sound this is: no other stream has it, whatever is in its key file."""
-    return hashlib.sha256((folder / f"{AUDIO}.key").read_bytes() + reader.header).hexdigest()
+def _digest(folder: Path, name: str, reader: SealedReader) -> str:
+    """Which stream this is: its key and header stand for all that is in it, but for its length."""
+    return hashlib.sha256((folder / f"{name}.key").read_bytes() + reader.header).hexdigest()
 
 
 def sound(
@@ -445,7 +449,7 @@ def sound(
     """
     path = folder / AUDIO
     reader = open_stream(folder, AUDIO, private)
-    if sound_digest(folder, reader) != digest:
+    if _digest(folder, AUDIO, reader) != digest:
         raise StoreDamaged(f"{path}: is not the sound that was recorded: restore a backup")
     position = 0
     for message in reader.messages():

@@ -28,7 +28,7 @@ from voicemed.recorder import Began, Captured, Ended
 from voicemed.transcript import Turn
 
 _AUDIT_COLUMNS = "number, at, who, action, encounter, details, digest, content"
-EXPORTED = "exported"
+RECORDED, EXPORTED, DELETED = "recorded", "exported", "deleted"
 "What the audit log calls that."
 
 
@@ -89,8 +89,10 @@ class Row:
     state: State
     consents: tuple[Consent, ...]
     note: str
+    journal_digest: str
+    "Which journal it is from, as in recorder.Captured."
+    journal_frames: int
     audio_digest: str
-    "Which sound it is (recorder.sound_digest)."
     audio_samples: int
     "That were recorded."
     audio_kept: bool
@@ -153,15 +155,13 @@ class Records:
         rows = self._do("SELECT * FROM encounters WHERE id = ?", id_)
         if not rows:
             raise StoreError(f"{id_}: no such encounter: see `voicemed encounters list`")
-        _, began, ended, state, consents, note, digest, samples, kept = rows[0]
+        _, began, ended, state, consents, *rest, kept = rows[0]
         return Row(
             self._decoded(Began, began),
             self._decoded(Ended | None, ended),
             State(state),
             self._decoded(tuple[Consent, ...], consents),
-            note,
-            digest,
-            samples,
+            *rest,
             bool(kept),
         )
 
@@ -246,6 +246,19 @@ class Records:
             exported=self.exported(id_),
         )
 
+    def was_recorded(self, id_: str) -> bool:
+        """Whether the audit log has it that this encounter was taken in."""
+        return bool(self._recorded(id_))
+
+    def _recorded(self, id_: str) -> int:
+        """How often."""
+        (count,) = self._do(
+            "SELECT count(*) FROM audit WHERE encounter = ? AND action = ? AND content <> ''",
+            id_,
+            RECORDED,
+        )[0]
+        return int(count)
+
     def exported(self, id_: str) -> bool:
         """Whether an encounter has been exported as it stands."""
         changed, exported = self._do(
@@ -261,7 +274,7 @@ class Records:
         words = _searchable(query).split()
         if not words:
             return []
-        terms = " ".join('"' + word.replace('"', '""') + '"' for word in words)
+        terms = " ".join(map(_quoted, words))
         rows = self._do(
             "SELECT encounter, part, number, snippet(search, 3, '', '', '…', 16) FROM search "
             "WHERE search MATCH ? ORDER BY rank LIMIT 1000",
@@ -281,18 +294,22 @@ class Records:
             State.DAMAGED if captured.problems else state,
             tuple(captured.consents),
             captured.note,
+            captured.journal_digest,
+            captured.journal_frames,
             captured.audio_digest,
             captured.audio_samples,
             captured.audio_samples > 0,
         )
         self._do(
-            "INSERT INTO encounters VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO encounters VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             id_,
             codec.encode(row.began),
             codec.encode(row.ended),
             row.state,
             codec.encode(row.consents),
             row.note,
+            row.journal_digest,
+            row.journal_frames,
             row.audio_digest,
             row.audio_samples,
             int(row.audio_kept),
@@ -340,15 +357,17 @@ class Records:
     def _index(self, id_: str) -> None:
         """Make the text of an encounter findable, as it stands."""
         self._do("DELETE FROM search WHERE encounter = ?", id_)
+        for values in self._texts(id_):
+            self._do("INSERT INTO search VALUES (?, ?, ?, ?)", *values)
+
+    def _texts(self, id_: str) -> list[tuple[str, str, int, str]]:
+        """The rows of the search that an encounter should have."""
         content, patient = self.content(id_), self.row(id_).began.patient
         texts = [("patient", 0, f"{patient.name} {patient.identifier}")]
         texts += [("note", 0, content.note)]
         texts += [("turn", turn.id, turn.text) for turn in content.turns]
         texts += [("finding", n, _described(f)) for n, f in enumerate(content.findings, 1)]
-        for part, number, text in texts:
-            if text.strip():
-                values = (id_, part, number, _searchable(text))
-                self._do("INSERT INTO search VALUES (?, ?, ?, ?)", *values)
+        return [(id_, part, n, _searchable(text)) for part, n, text in texts if text.strip()]
 
     # --- the audit log ---------------------------------------------------------------------------
 
@@ -413,19 +432,46 @@ class Records:
                 self.check_content(id_)
             except StoreDamaged as error:
                 found.append(str(error))
+        found += [
+            f"{id_}: it was taken in again, something had removed it from the database"
+            for id_ in ids
+            if self._recorded(id_) > 1
+        ]
         logged = {one.encounter for one in entries if one.content}
         found += [
             f"{id_}: this encounter is lost: the audit log has it, and not that it was deleted"
             for id_ in sorted(logged - set(ids) - self.deleted())
         ]
-        said = {one.encounter for one in entries if one.action == "deleted"}
+        said = {one.encounter for one in entries if one.action == DELETED}
         if said != self.deleted():
             found.append("the list of deleted encounters is not what the audit log says")
         return found
 
-    def check_index(self) -> None:
-        """Raises StoreDamaged where the search does not find what is there."""
+    def check_indexes(self) -> None:
+        """Raises StoreDamaged where the search, or an index, does not find what is there."""
         self._do("INSERT INTO search (search) VALUES ('integrity-check')")
+        found = self._do("SELECT encounter, part, number, text FROM search")
+        texts = [row for id_ in self.ids() for row in self._texts(id_)]
+        sound = self._do("PRAGMA integrity_check") == [("ok",)]
+        if not sound or sorted(found) != sorted(texts) or not self._finds_all():
+            raise StoreDamaged(
+                f"{self._folder / database.NAME}: an index is not what it should be: restore a "
+                "backup"
+            )
+
+    def _finds_all(self) -> bool:
+        """Whether each word is found wherever it stands."""
+        self._do(
+            "CREATE VIRTUAL TABLE IF NOT EXISTS temp.words USING fts5vocab(main, search, instance)"
+        )
+        places: dict[str, set[int]] = {}
+        for word, place in self._do("SELECT term, doc FROM temp.words"):
+            places.setdefault(word, set()).add(place)
+        sql = "SELECT rowid FROM search WHERE search MATCH ?"
+        return all(
+            {place for (place,) in self._do(sql, _quoted(word))} == there
+            for word, there in places.items()
+        )
 
     def _entries(self, which: str, *values: Any) -> Iterator[AuditEntry]:
         sql = f"SELECT {_AUDIT_COLUMNS} FROM audit {which} ORDER BY number"  # noqa: S608
@@ -477,6 +523,11 @@ _CJK = re.compile(r"([\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff])")
 def _searchable(text: str) -> str:
     """Text in which each Chinese character is a word: there is nothing between them to tell."""
     return _CJK.sub(r" \1 ", text)
+
+
+def _quoted(word: str) -> str:
+    """A word that is no operator of a query."""
+    return '"' + word.replace('"', '""') + '"'
 
 
 def _readable(text: str) -> str:

@@ -141,6 +141,11 @@ class SealedWriter:
         self._failure: OSError | None = None
         self.synced = 0
         "Frames that are on the disk."
+        try:
+            self.sync()  # a stream that exists has its header
+        except OSError:
+            self.close()
+            raise
 
     @property
     def frames(self) -> int:

@@ -31,7 +31,7 @@ from voicemed.errors import StoreBusy, StoreDamaged, StoreError
 from voicemed.findings import Finding
 from voicemed.keyfile import KeyFile, Keys, exists
 from voicemed.recorder import ENCOUNTERS, Began, Captured, Recorder
-from voicemed.records import EXPORTED, Hit, Records, State, Summary, Transcript
+from voicemed.records import DELETED, EXPORTED, RECORDED, Hit, Records, State, Summary, Transcript
 from voicemed.sealed import shred, sync_folder
 from voicemed.transcript import Turn, one_line
 
@@ -371,6 +371,11 @@ class Store:
 
     def _take_in(self, folder: Path, captured: Captured) -> None:
         id_, began = folder.name, captured.began or _unknown(folder)
+        if self._records.was_recorded(id_):
+            captured.problems.append(
+                f"{id_}: something removed it from {self._folder / database.NAME}, it was taken in "
+                "again as it was recorded: restore a backup to have its corrections"
+            )
         who = who_is(began.clinician, began.user)
         with self._records.change():
             row = self._records.insert(id_, began, captured)
@@ -378,7 +383,7 @@ class Store:
                 f"{began.kind}, {row.state}, {len(captured.turns)} turns, "
                 f"{row.audio_seconds:.1f} s of sound"
             )
-            self._records.log("recorded", id_, details, changed=True, who=who, at=began.started_at)
+            self._records.log(RECORDED, id_, details, changed=True, who=who, at=began.started_at)
             for one in captured.consents:
                 action = "consent recorded" if one.given else "consent refused"
                 self._records.log(action, id_, f"by {one.by}", who=one.recorded_by, at=one.at)
@@ -420,7 +425,7 @@ class Store:
         row = self._records.row(id_)
         with self._records.change():
             self._records.delete(id_)
-            self._records.log("deleted", id_, row.began.kind)
+            self._records.log(DELETED, id_, row.began.kind)
         self._shred(id_)
         made = [
             f"{one.at:%Y-%m-%d} {one.details}"
@@ -505,10 +510,11 @@ class Store:
                 found += self._file_problems(id_)
             except (StoreDamaged, OSError) as error:
                 found.append(f"{self._folder_of(id_)}: {error}")
-        with suppress(StoreError):
-            self._records.check_index()
-            return found
-        return [*found, f"{self._folder / database.NAME}: the index of its words is damaged"]
+        try:
+            self._records.check_indexes()
+        except StoreDamaged as error:
+            found.append(str(error))
+        return found
 
     def _file_problems(self, id_: str) -> list[str]:
         """New ones, since it was imported."""
@@ -519,10 +525,11 @@ class Store:
         if row.state is State.DAMAGED:
             return []
         found = list(captured.problems)
-        there = (captured.audio_digest, captured.audio_samples)
-        if row.audio_kept and there != (row.audio_digest, row.audio_samples):
+        sound = (captured.audio_digest, captured.audio_samples)
+        if row.audio_kept and sound != (row.audio_digest, row.audio_samples):
             found.append(f"{folder / recorder.AUDIO}: is not the sound that was recorded")
-        if (captured.began, captured.ended) != (row.began, row.ended):
+        journal = (captured.journal_digest, captured.journal_frames)
+        if journal != (row.journal_digest, row.journal_frames):
             found.append(f"{folder / recorder.JOURNAL}: is not the journal that was imported")
         return found
 
