@@ -126,10 +126,12 @@ def test_each_example_parses(monkeypatch: pytest.MonkeyPatch, name: str, example
 
 
 def test_every_command_has_examples() -> None:
-    names = [command.name for command in cli.app.registered_commands]
-    for group, app in (("models", cli.models_app), ("evaluate", cli.evaluate_app)):
-        names += [f"{group} {command.name}" for command in app.registered_commands]
-    assert sorted(map(str, names)) == sorted(cli.EXAMPLES)
+    names = [
+        f"{group} {command.name}".strip()
+        for group, app in cli._GROUPS.items()
+        for command in app.registered_commands
+    ]
+    assert sorted(names) == sorted(cli.EXAMPLES)
 
 
 def test_without_a_command_it_shows_help() -> None:

@@ -364,13 +364,20 @@ def remembered(file: KeyFile) -> bytearray | None:
     return master if len(master) == crypto.KEY_BYTES else None
 
 
+def has_keyring() -> bool:
+    """Whether this system has a keyring that encrypts."""
+    import keyring
+
+    backend = keyring.get_keyring()
+    return all(one.priority >= 1 for one in getattr(backend, "backends", [backend]))
+
+
 def remember(file: KeyFile, keys: Keys) -> None:
     """Keep the master key in the keyring; raises StoreError without one that encrypts."""
     import keyring
     from keyring.errors import KeyringError
 
-    backend = keyring.get_keyring()
-    if any(one.priority < 1 for one in getattr(backend, "backends", [backend])):
+    if not has_keyring():
         raise StoreError("this system has no keyring that encrypts: set keyring = false")
     try:
         keyring.set_password(_KEYRING, str(file.id), _text(keys.master))
