@@ -26,6 +26,7 @@ from voicemed.store import Hit, State, Summary
 from voicemed.ui import (
     SHORT_ID,
     SPEAKER_STYLES,
+    WIDE,
     Keys,
     clock,
     is_screen,
@@ -194,22 +195,21 @@ def print_encounters(summaries: Sequence[Summary], idle: Seconds) -> None:
 
 
 def _encounters(summaries: Iterable[Summary], *, names: bool) -> Table:
+    counts = make_console().width >= WIDE
     table = _table("id", "began", "kind", "length")
     if names:
-        table.add_column("patient", overflow="fold")
-    for heading in ("turns", "findings"):
+        table.add_column("patient", overflow="fold", min_width=12)
+    for heading in ("turns", "findings") if counts else ():
         table.add_column(heading, justify="right")
-    table.add_column("state", overflow="fold")
+    table.add_column("state", overflow="fold", min_width=max(map(len, State)))
     for one in summaries:
-        named = [Text(_patient(one))] if names else []
         table.add_row(
             one.id[:SHORT_ID],
             _moment(one.started_at),
             one.kind.value,
             clock(one.duration),
-            *named,
-            str(one.turns),
-            str(one.findings),
+            *([Text(_patient(one))] if names else []),
+            *([str(one.turns), str(one.findings)] if counts else []),
             _state(one),
         )
     return table
