@@ -174,7 +174,7 @@ def test_a_file_cannot_ask_for_endless_memory(
 
 
 class MemoryKeyring(KeyringBackend):
-    priority = 5  # type: ignore[assignment]
+    priority: float = 5
 
     def __init__(self) -> None:
         self.kept: dict[tuple[str, str], str] = {}

@@ -429,6 +429,24 @@ def test_rows_that_were_changed_are_not_shown(folder: Path) -> None:
         assert len(opened.verify_audit()) == 1
 
 
+def test_a_lost_database_is_made_again_from_the_journals(folder: Path) -> None:
+    id_ = sample_store.record(folder)
+    with open_store(folder) as opened:
+        opened.edit_note(id_, "# Lost")
+    path = folder / "record.db"
+    path.write_bytes(b"x" * 4096 + path.read_bytes()[4096:])
+    with pytest.raises(StoreDamaged):
+        open_store(folder)
+    with pytest.raises(WrongPassphrase):
+        store.rebuild(folder, "not the passphrase", who="me")
+    old = store.rebuild(folder, PASSPHRASE, who="me")
+    assert old.exists()
+    with open_store(folder) as opened:
+        assert opened.read(id_).note == "# Note 0"
+        assert actions(opened)[0] == "database made anew"
+        assert opened.verify_audit() == opened.verify_files() == opened.problems == []
+
+
 # --- what is said --------------------------------------------------------------------------------
 
 

@@ -42,7 +42,7 @@ def to_plain(value: Any) -> Any:
             return {str(key): to_plain(item) for key, item in value.items()}
         case list() | tuple():
             return [to_plain(item) for item in value]
-    return {name: to_plain(getattr(value, name)) for name in _names(type(value))}
+    return {name: to_plain(getattr(value, name)) for name in _names(value.__class__)}
 
 
 @cache
@@ -72,7 +72,7 @@ def _reader(kind: Any) -> Read:
         made: Read = kind.fromisoformat
         return made
     if issubclass(kind, Enum):
-        return kind
+        return lambda value: kind(value)
     return _reader_of_float if kind is float else _reader_of_plain(kind)
 
 

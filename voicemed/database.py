@@ -152,6 +152,8 @@ def failures(folder: Path) -> Iterator[None]:
 
     try:
         yield
+    except dbapi2.ProgrammingError:
+        raise  # a mistake of ours, such as a use from another thread
     except dbapi2.OperationalError as error:
         raise StoreError(
             f"{folder / NAME}: cannot be read or written: make room on its disk, or see who owns it"
