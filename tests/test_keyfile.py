@@ -13,7 +13,7 @@ from keyring.backend import KeyringBackend
 from keyring.errors import PasswordDeleteError
 from sample_store import EFFORT, PASSPHRASE
 
-from voicemed import keyfile
+from voicemed import crypto, keyfile
 from voicemed.errors import StoreDamaged, StoreError, StoreMissing, WrongPassphrase
 from voicemed.keyfile import KeyFile, Keys
 
@@ -87,7 +87,7 @@ def test_an_attempt_counts_before_it_is_known_to_be_wrong(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(keyfile.crypto, "passphrase_key", killed)
+        patched.setattr(crypto, "passphrase_key", killed)
         for _ in range(4):
             with pytest.raises(KeyboardInterrupt):
                 keyfile.unlock(tmp_path, made[0], "a guess", sleep=lambda _: None)
@@ -174,10 +174,9 @@ def test_a_file_cannot_ask_for_endless_memory(
 
 
 class MemoryKeyring(KeyringBackend):
-    priority = 5  # type: ignore[assignment]
+    priority: float = 5
 
     def __init__(self) -> None:
-        super().__init__()
         self.kept: dict[tuple[str, str], str] = {}
 
     def get_password(self, service: str, username: str) -> str | None:
@@ -193,7 +192,7 @@ class MemoryKeyring(KeyringBackend):
 
 
 class PlainKeyring(MemoryKeyring):
-    priority = 0.5  # type: ignore[assignment]
+    priority = 0.5
 
 
 def test_a_keyring_keeps_the_master_key(

@@ -6,6 +6,7 @@ a head that was printed, or written down elsewhere, before.
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
@@ -17,6 +18,14 @@ from voicemed.errors import StoreError
 
 _HEAD_DIGITS = 32
 "Of a digest in a printed head: 128 bits."
+
+
+def system_user() -> str:
+    """Who is logged in, as far as the operating system tells."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a container without a list of users
+        return "unknown"
 
 
 def origin(store: str) -> str:

@@ -25,7 +25,7 @@ from voicemed.sealed import Kind, SealedReader, SealedWriter, sync_folder, write
 _MAGIC = b"voicemed backup 1\n"
 _LENGTH = struct.Struct(">I")
 _LONGEST_KEYFILE = 1 << 16
-_ROOM = 1 << 16
+_ROOM = 1 << 13
 _BLOCK = 1 << 20
 _PATH = re.compile(
     rf"{re.escape(database.NAME)}|{ENCOUNTERS}/[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}/"

@@ -20,7 +20,8 @@ NAME = "record.db"
 MIGRATIONS: Sequence[str] = (
     """
     CREATE TABLE encounters (
-        id TEXT PRIMARY KEY,
+        number INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
         began TEXT NOT NULL,
         ended TEXT NOT NULL,
         state TEXT NOT NULL,
@@ -33,17 +34,20 @@ MIGRATIONS: Sequence[str] = (
         audio_kept INTEGER NOT NULL
     ) STRICT;
     CREATE TABLE transcripts (
-        encounter TEXT NOT NULL REFERENCES encounters,
+        encounter TEXT NOT NULL REFERENCES encounters (id),
         version INTEGER NOT NULL,
         language TEXT NOT NULL,
         model TEXT NOT NULL,
         turns TEXT NOT NULL,
         findings TEXT NOT NULL,
+        turn_count INTEGER NOT NULL,
+        finding_count INTEGER NOT NULL,
+        said REAL NOT NULL,
         PRIMARY KEY (encounter, version)
     ) STRICT;
     CREATE TABLE edits (
         number INTEGER PRIMARY KEY,
-        encounter TEXT NOT NULL REFERENCES encounters,
+        encounter TEXT NOT NULL REFERENCES encounters (id),
         version INTEGER NOT NULL,
         edit TEXT NOT NULL
     ) STRICT;
@@ -148,6 +152,8 @@ def failures(folder: Path) -> Iterator[None]:
 
     try:
         yield
+    except dbapi2.ProgrammingError:
+        raise  # a mistake of ours, such as a use from another thread
     except dbapi2.OperationalError as error:
         raise StoreError(
             f"{folder / NAME}: cannot be read or written: make room on its disk, or see who owns it"

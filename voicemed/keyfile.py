@@ -207,10 +207,11 @@ def unlock(
 def unlock_with_recovery_key(
     folder: Path, file: KeyFile, recovery_key: str, *, sleep: Callable[[float], None] = time.sleep
 ) -> Keys:
-    """As `unlock`."""
+    """As `unlock`; a mistyped one is told by its checksum, and counts as no attempt."""
+    random = _read_recovery_key(recovery_key)
 
     def key() -> bytearray:
-        return _recovery_wrapping(_read_recovery_key(recovery_key), file)
+        return _recovery_wrapping(random, file)
 
     return _attempt(folder, file, key, file.by_recovery_key, "recovery key", sleep)
 
@@ -260,7 +261,11 @@ def _attempt(
             _note_attempts(attempts, 0)
     except OSError as error:
         raise StoreError(f"{folder}: cannot be opened: {error.strerror or error}") from error
-    return unlock_with_master_key(folder, file, master)
+    try:
+        return unlock_with_master_key(folder, file, master)
+    except StoreDamaged:
+        crypto.wipe(master)
+        raise
 
 
 def _wrong_attempts(path: Path) -> int:

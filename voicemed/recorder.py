@@ -11,7 +11,6 @@ on the disk by then, its last one how many there are.
 
 from __future__ import annotations
 
-import getpass
 import hashlib
 import shutil
 import threading
@@ -28,7 +27,7 @@ from uuid import UUID, uuid4
 import numpy as np
 from filelock import FileLock, Timeout
 
-from voicemed import codec, crypto, keyfile
+from voicemed import audit, codec, crypto, keyfile
 from voicemed.audio import SAMPLE_RATE, AudioChunk, Samples, Seconds
 from voicemed.encounter import Consent, EncounterKind, Patient
 from voicemed.errors import StoreDamaged, StoreError
@@ -147,7 +146,7 @@ class Recorder:
         began = Began(
             kind,
             clinician,
-            getpass.getuser(),
+            audit.system_user(),
             patient or Patient(),
             source,
             started_at or datetime.now(UTC),

@@ -27,6 +27,12 @@ from voicemed.findings import Finding
 from voicemed.recorder import Began, Captured, Ended
 from voicemed.transcript import Turn
 
+_COLUMNS = (
+    "began, ended, state, consents, note, journal_digest, journal_frames, "
+    "audio_digest, audio_samples, audio_kept"
+)
+_MOST_TEXTS = 1 << 24
+"Of one encounter in the search: row ids are divided among the encounters."
 _AUDIT_COLUMNS = "number, at, who, action, encounter, details, digest, content"
 RECORDED, EXPORTED, DELETED = "recorded", "exported", "deleted"
 "What the audit log calls that."
@@ -152,16 +158,21 @@ class Records:
 
     def row(self, id_: str) -> Row:
         """What was recorded of an encounter."""
-        rows = self._do("SELECT * FROM encounters WHERE id = ?", id_)
+        rows = self._do(f"SELECT {_COLUMNS} FROM encounters WHERE id = ?", id_)  # noqa: S608
         if not rows:
             raise StoreError(f"{id_}: no such encounter: see `voicemed encounters list`")
-        _, began, ended, state, consents, *rest, kept = rows[0]
+        began, ended, state, consents, note, *streams, kept = rows[0]
+        journal_digest, journal_frames, audio_digest, audio_samples = streams
         return Row(
             self._decoded(Began, began),
             self._decoded(Ended | None, ended),
             State(state),
             self._decoded(tuple[Consent, ...], consents),
-            *rest,
+            note,
+            journal_digest,
+            journal_frames,
+            audio_digest,
+            audio_samples,
             bool(kept),
         )
 
@@ -226,9 +237,13 @@ class Records:
 
     def summary(self, id_: str) -> Summary:
         """An encounter in a list."""
-        row, transcript = self.row(id_), self.transcript(id_)
-        said = max((turn.end for turn in transcript.turns), default=0.0)
-        unfinished = row.ended is None and transcript.version == 1
+        row = self.row(id_)
+        version, turns, findings, said = self._do(
+            "SELECT version, turn_count, finding_count, said FROM transcripts "
+            "WHERE encounter = ? ORDER BY version DESC LIMIT 1",
+            id_,
+        )[0]
+        unfinished = row.ended is None and version == 1
         return Summary(
             id=id_,
             kind=row.began.kind,
@@ -238,11 +253,11 @@ class Records:
             clinician=row.began.clinician,
             source=row.began.source,
             state=row.state,
-            turns=len(transcript.turns),
-            findings=len(transcript.findings),
+            turns=turns,
+            findings=findings,
             audio_seconds=row.audio_seconds,
             untranscribed=max(0.0, row.audio_seconds - said) if unfinished else 0.0,
-            edited=bool(self.edits_of(id_)),
+            edited=bool(self._do("SELECT 1 FROM edits WHERE encounter = ? LIMIT 1", id_)),
             exported=self.exported(id_),
         )
 
@@ -271,10 +286,9 @@ class Records:
 
     def search(self, query: str) -> list[Hit]:
         """Where all words of a query stand together, best first; the last may be a beginning."""
-        words = _searchable(query).split()
-        if not words:
+        terms = " ".join(_quoted(_searchable(word)) for word in query.split())
+        if not terms:
             return []
-        terms = " ".join(map(_quoted, words))
         rows = self._do(
             "SELECT encounter, part, number, snippet(search, 3, '', '', '…', 16) FROM search "
             "WHERE search MATCH ? ORDER BY rank LIMIT 1000",
@@ -301,7 +315,8 @@ class Records:
             captured.audio_samples > 0,
         )
         self._do(
-            "INSERT INTO encounters VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO encounters (id, {_COLUMNS}) "  # noqa: S608
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             id_,
             codec.encode(row.began),
             codec.encode(row.ended),
@@ -323,13 +338,16 @@ class Records:
     def add_transcript(self, id_: str, transcript: Transcript) -> None:
         """A version; those before are kept."""
         self._do(
-            "INSERT INTO transcripts VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO transcripts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             id_,
             transcript.version,
             transcript.language,
             transcript.model,
             codec.encode(transcript.turns),
             codec.encode(transcript.findings),
+            len(transcript.turns),
+            len(transcript.findings),
+            max((turn.end for turn in transcript.turns), default=0.0),
         )
         self._index(id_)
 
@@ -349,16 +367,32 @@ class Records:
 
     def delete(self, id_: str) -> None:
         """All of an encounter but the entries of the audit log."""
-        for table in ("search", "edits", "transcripts"):
+        self._unindex(id_)
+        for table in ("edits", "transcripts"):
             self._do(f"DELETE FROM {table} WHERE encounter = ?", id_)  # noqa: S608
         self._do("DELETE FROM encounters WHERE id = ?", id_)
         self._do("INSERT INTO deleted VALUES (?)", id_)
 
     def _index(self, id_: str) -> None:
         """Make the text of an encounter findable, as it stands."""
-        self._do("DELETE FROM search WHERE encounter = ?", id_)
-        for values in self._texts(id_):
-            self._do("INSERT INTO search VALUES (?, ?, ?, ?)", *values)
+        self._unindex(id_)
+        places = self._places(id_)
+        for place, values in zip(places, self._texts(id_), strict=False):
+            self._do(
+                "INSERT INTO search (rowid, encounter, part, number, text) VALUES (?, ?, ?, ?, ?)",
+                place,
+                *values,
+            )
+
+    def _unindex(self, id_: str) -> None:
+        places = self._places(id_)
+        sql = "DELETE FROM search WHERE rowid >= ? AND rowid < ?"
+        self._do(sql, places.start, places.stop)
+
+    def _places(self, id_: str) -> range:
+        """The row ids of an encounter in the search, which has no other index of its rows."""
+        ((number,),) = self._do("SELECT number FROM encounters WHERE id = ?", id_)
+        return range(number * _MOST_TEXTS, (number + 1) * _MOST_TEXTS)
 
     def _texts(self, id_: str) -> list[tuple[str, str, int, str]]:
         """The rows of the search that an encounter should have."""

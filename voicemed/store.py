@@ -11,7 +11,6 @@ the store is next opened, also one that a crash ended. docs/store-format.md desc
 
 from __future__ import annotations
 
-import getpass
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -47,6 +46,7 @@ __all__ = [
     "check_passphrase",
     "create",
     "exists",
+    "rebuild",
     "restore",
     "who_is",
 ]
@@ -109,7 +109,7 @@ def create(folder: Path, passphrase: str, *, effort: crypto.Effort | None = None
             file, keys, recovery_key = keyfile.create(passphrase, effort or crypto.Effort())
             (folder / ENCOUNTERS).mkdir(mode=0o700, exist_ok=True)
             connection = database.connect(folder, keys.master, new=True)
-            records = Records(connection, folder, str(file.id), getpass.getuser())
+            records = Records(connection, folder, str(file.id), audit.system_user())
             with closing(Store(folder, file, keys, records)) as store:
                 store._log("store created")
             keyfile.save(folder, file)  # last: without it there is no store
@@ -120,6 +120,27 @@ def create(folder: Path, passphrase: str, *, effort: crypto.Effort | None = None
 def check_passphrase(folder: Path, passphrase: str) -> None:
     """Raises WrongPassphrase, or StoreError; takes no lock of the database, and slows guesses."""
     keyfile.unlock(folder, keyfile.load(folder), passphrase).wipe()
+
+
+def rebuild(folder: Path, passphrase: str, *, who: str) -> Path:
+    """Make record.db anew from the journals, where it is damaged and there is no backup.
+
+    Corrections and the audit log stay behind in the old one, whose new name is returned. Raises
+    what `Store.open` raises, but for a damaged database.
+    """
+    file = keyfile.load(folder)
+    with _disk(folder), _locked(folder, _WAIT):
+        keys = keyfile.unlock(folder, file, passphrase)
+        old = folder / f"{database.NAME}.{datetime.now(UTC):%Y%m%dT%H%M%S}"
+        with suppress(FileNotFoundError):
+            (folder / database.NAME).rename(old)
+        connection = database.connect(folder, keys.master, new=True)
+        with closing(
+            Store(folder, file, keys, Records(connection, folder, str(file.id), who))
+        ) as new:
+            new._log("database made anew", details=old.name)
+            new._import()
+    return old
 
 
 def restore(source: Path, folder: Path, passphrase: str, *, by_recovery_key: bool = False) -> None:
@@ -508,8 +529,10 @@ class Store:
         for id_ in self._records.ids():
             try:
                 found += self._file_problems(id_)
-            except (StoreDamaged, OSError) as error:
-                found.append(f"{self._folder_of(id_)}: {error}")
+            except StoreDamaged as error:
+                found.append(str(error))
+            except OSError as error:
+                found.append(f"{self._folder_of(id_)}: cannot be read: {error.strerror}")
         try:
             self._records.check_indexes()
         except StoreDamaged as error:
@@ -517,13 +540,12 @@ class Store:
         return found
 
     def _file_problems(self, id_: str) -> list[str]:
-        """New ones, since it was imported."""
         folder, row = self._folder_of(id_), self._records.row(id_)
         captured = recorder.read(folder, self._keys.private, with_audio=row.audio_kept)
         if captured is None:
             return [f"{folder}: its files are lost: restore a backup"]
         if row.state is State.DAMAGED:
-            return []
+            return [f"{folder}: was damaged when it was taken in; the rest of it is readable"]
         found = list(captured.problems)
         sound = (captured.audio_digest, captured.audio_samples)
         if row.audio_kept and sound != (row.audio_digest, row.audio_samples):
@@ -590,7 +612,7 @@ class Store:
 
 def who_is(clinician: str, user: str = "") -> str:
     """For the audit log: the clinician, with the user of the operating system."""
-    user = user or getpass.getuser()
+    user = user or audit.system_user()
     return f"{clinician} ({user})" if clinician and clinician != user else user
 
 
