@@ -689,10 +689,13 @@ def test_damaged_sound_is_recovered_around_the_damage(config: Path, folder: Path
 
 
 def test_the_log_tells_who_did_what(config: Path, encounter: str) -> None:
+    run(config, "encounters", "list")
     run(config, "encounters", "show", encounter)
+    run(config, "encounters", "search", "cough")
     listed = run(config, "audit", "list").stdout
     assert "Dr Lee" in listed
-    assert "opened" in listed
+    for action in ("recorded", "listed", "opened", "searched"):
+        assert action in listed
     assert "Zoë" not in listed
     one = run(config, "audit", "list", "--encounter", encounter[:5]).stdout
     assert "store created" not in one

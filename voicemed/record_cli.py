@@ -233,6 +233,7 @@ def encounters_list(from_stdin: FromStdin = False, config: Config = None) -> Non
 
     with _opened(config, from_stdin) as (store, settings):
         summaries = store.encounters()
+        store.listed()
     record_view.print_encounters(summaries, settings.store.lock_after)
 
 

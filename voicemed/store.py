@@ -263,6 +263,10 @@ class Store:
         summaries = [*map(self._records.summary, self._records.ids()), *self._live()]
         return sorted(summaries, key=lambda one: (one.started_at, one.id), reverse=True)
 
+    def listed(self) -> None:
+        """Note in the audit log that somebody saw the list, which names patients."""
+        self._log("listed")
+
     def find(self, prefix: str) -> str:
         """The id that begins so; raises StoreError where none does, or several."""
         start = prefix.strip().lower()
