@@ -278,10 +278,12 @@ def test_nothing_is_opened_when_the_prompt_is_left(
     assert result.stderr.count("\n") == 1
 
 
-def test_a_passphrase_that_is_not_text(config: Path, encounter: str) -> None:
+def test_what_is_not_text_is_refused_in_one_line(config: Path, encounter: str) -> None:
     result = invoke(config, "encounters", "list", "--passphrase-stdin", typed=b"\xff\xfe\n")
-    assert result.exit_code == 1
-    assert "is not text" in result.stderr or "is wrong" in result.stderr
+    assert "is not text" in error_of(result)
+    typed = PASSPHRASE.encode() + b"\n\xff\xfe\n"
+    edit = ("encounters", "edit", "last", "--turn", "1", "--passphrase-stdin")
+    assert "is not text" in error_of(invoke(config, *edit, typed=typed))
 
 
 def test_a_store_that_is_in_use(

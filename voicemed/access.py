@@ -70,7 +70,7 @@ def restore(source: Path, folder: Path, *, from_stdin: bool, by_key: bool) -> No
 def ask_passphrase(prompt: str, *, from_stdin: bool) -> str:
     """What is typed, unseen; raises StoreError where nobody can be asked."""
     if from_stdin:
-        return _line_of_stdin()
+        return _passphrase_of_stdin()
     with warnings.catch_warnings():
         # Without a terminal, getpass would read standard input, and show what is typed there.
         warnings.simplefilter("error", getpass.GetPassWarning)
@@ -88,7 +88,7 @@ def ask_passphrase(prompt: str, *, from_stdin: bool) -> str:
 def ask_new_passphrase(*, from_stdin: bool) -> str:
     """A passphrase for the first time: long enough, and at a terminal typed twice alike."""
     if from_stdin:
-        passphrase = _line_of_stdin()
+        passphrase = _passphrase_of_stdin()
         keyfile.check_new_passphrase(passphrase)
         return passphrase
     for _ in range(_TRIES):
@@ -110,7 +110,7 @@ def ask_line(prompt: str, *, otherwise: str = "") -> str:
     otherwise: what to do where nobody can be asked.
     """
     if sys.stdin is None or not sys.stdin.isatty():
-        line = sys.stdin.readline() if sys.stdin is not None else ""
+        line = _line_of_stdin()
         if not line:
             hint = f": {otherwise}" if otherwise else ""
             raise StoreError(f"nothing came from standard input{hint}")
@@ -119,6 +119,12 @@ def ask_line(prompt: str, *, otherwise: str = "") -> str:
         return make_console(stderr=True).input(prompt).strip()
     except EOFError:
         return ""
+
+
+def rest_of_stdin() -> str:
+    """All that is left of standard input."""
+    with _text():
+        return sys.stdin.read() if sys.stdin is not None else ""
 
 
 def tell(line: str) -> None:
@@ -168,10 +174,20 @@ def _remember(opened: Store) -> None:
 
 
 def _line_of_stdin() -> str:
+    with _text():
+        return sys.stdin.readline() if sys.stdin is not None else ""
+
+
+@contextmanager
+def _text() -> Iterator[None]:
     try:
-        line = sys.stdin.readline() if sys.stdin is not None else ""
+        yield
     except UnicodeDecodeError:
-        raise StoreError("the passphrase on standard input is not text") from None
+        raise StoreError("what came from standard input is not text in UTF-8") from None
+
+
+def _passphrase_of_stdin() -> str:
+    line = _line_of_stdin()
     if not line:
         raise StoreError("there is no passphrase on standard input: write it there as a line")
     return line.rstrip("\r\n")

@@ -6,6 +6,7 @@ plain text. No pager of the system is used: some write what they show to a file.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import time
@@ -19,7 +20,7 @@ from rich.segment import Segment, Segments
 from rich.table import Table
 from rich.text import Text
 
-from voicemed import documents
+from voicemed import access, documents
 from voicemed.audio import Seconds
 from voicemed.encounter import AuditEntry, EncounterRecord
 from voicemed.store import Hit, State, Summary
@@ -29,10 +30,8 @@ from voicemed.ui import (
     WIDE,
     Keys,
     clock,
-    is_screen,
     make_console,
     printable,
-    takes_keys,
 )
 
 STAYS = 15
@@ -67,7 +66,7 @@ def show(content: RenderableType, idle: Seconds) -> bool:
 
     idle: after so long without a key it closes by itself, 0 never.
     """
-    if not takes_keys():
+    if not _has_screen():
         make_console().print(content)
         return False
     console = _screen_console()
@@ -115,8 +114,14 @@ def _page(lines: Sequence[list[Segment]], top: int, room: int) -> RenderableType
     return Group(Segments(body), foot)
 
 
+def _has_screen() -> bool:
+    """Whether there is a terminal with keys that can forget; also for those who want no colour."""
+    ends = (sys.stdin, sys.stdout)
+    at_terminal = all(end is not None and end.isatty() for end in ends)
+    return at_terminal and os.environ.get("TERM") != "dumb"
+
+
 def _screen_console() -> Console:
-    """A console whose screen leaves nothing, also for those who want no colour."""
     return Console(force_terminal=True, markup=False, highlight=False, emoji=False)
 
 
@@ -126,7 +131,7 @@ def show_recovery_key(key: str) -> None:
         "This is the recovery key. It opens the record if the passphrase is forgotten, and it is\n"
         "kept nowhere: write it down or print it, and lock it away, not near this computer.\n"
     )
-    if not takes_keys():
+    if not _has_screen():
         make_console(stderr=True).print(advice.rstrip(), soft_wrap=True)
         make_console().print(key, soft_wrap=True)
         return
@@ -149,11 +154,11 @@ def edited_text(before: str, title: str, *, several_lines: bool) -> str | None:
 
     From a pipe, or without a screen, the new text is read to its end.
     """
-    if not (takes_keys() and is_screen(sys.stdout)):
+    if not _has_screen():
         if sys.stdin is not None and sys.stdin.isatty():
             hint = f"{title}: type the new text, then Ctrl-D on a line of its own"
             make_console(stderr=True).print(hint, soft_wrap=True)
-        text = sys.stdin.read() if sys.stdin is not None else ""
+        text = access.rest_of_stdin()
         return text.rstrip("\n") if text else None
     return _edited_on_screen(before, title, several_lines=several_lines)
 
