@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ import pytest
 import sample_store
 from sample_store import PASSPHRASE, finding, sound, turn
 
-from voicemed import keyfile, recorder
+from voicemed import keyfile, recorder, sealed
 from voicemed.audio import Samples
 from voicemed.encounter import Consent, EncounterKind, Patient
 from voicemed.errors import StoreDamaged, StoreError, StoreMissing
@@ -42,7 +43,7 @@ def read(store: Path, id_: str) -> Captured:
 def heard(store: Path, id_: str, *, salvage: bool = False) -> Samples:
     captured = read(store, id_)
     chunks = recorder.sound(
-        folder_of(store, id_), private(store), captured.audio_digest, captured.audio_samples,
+        folder_of(store, id_), private(store), captured.audio_digest, captured.audio_frames,
         salvage=salvage,
     )  # fmt: skip
     return np.concatenate([np.zeros(0, np.float32), *(chunk.samples for chunk in chunks)])
@@ -209,6 +210,44 @@ def test_a_damaged_piece_of_sound_is_named_or_silence(store: Path) -> None:
     expected[8000:16_000] = 0
     assert sample_store.same_sound(there, expected)
     assert "1 pieces are damaged" in read(store, id_).problems[0]
+
+
+def test_a_piece_that_was_not_acknowledged_may_be_lost_and_the_next_be_there(store: Path) -> None:
+    made = sample_store.begin(store)
+    made.audio(sound(1))
+    made.sync()
+    made.turn(turn(1))
+    made.audio(sound(1.5, 2))
+    made.close()
+    path = folder_of(store, made.id) / "audio"
+    content = bytearray(path.read_bytes())
+    assert len(content) == 62 + 5 * 16_020
+    content[62 + 3 * 16_020] ^= 1
+    path.write_bytes(content)
+    captured = read(store, made.id)
+    assert captured.problems == []
+    assert (captured.audio_frames, captured.audio_samples) == (3, 24_000)
+    expected = np.concatenate([sound(1), sound(1.5, 2)])[:24_000]
+    assert sample_store.same_sound(heard(store, made.id), expected)
+    content[62 + 16_020] ^= 1  # this one was acknowledged
+    path.write_bytes(content)
+    assert "1 pieces are damaged" in read(store, made.id).problems[0]
+
+
+def test_an_encounter_that_cannot_begin_leaves_nothing(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(sealed.DiskFile):
+        def write(self, offset: int, data: bytes) -> int:
+            if offset > 0:
+                raise OSError(errno.ENOSPC, "full")
+            return super().write(offset, data)
+
+    monkeypatch.setattr(sealed, "DiskFile", Full)
+    with pytest.raises(StoreError, match="make room") as caught:
+        sample_store.begin(store)
+    assert isinstance(caught.value.__cause__, OSError)
+    assert list((store / "encounters").iterdir()) == []
 
 
 def test_a_lost_beginning_leaves_the_rest(store: Path) -> None:

@@ -125,6 +125,16 @@ def test_a_torn_end_is_no_damage(tmp_path: Path, tail: bytes) -> None:
     assert not reader.complete
 
 
+def test_a_message_that_lacks_its_beginning_is_a_torn_end(tmp_path: Path) -> None:
+    path = written(tmp_path, [b"one", b"x" * 25], end=False)
+    content = bytearray(path.read_bytes())
+    content[HEADER + FRAME] ^= 1  # the first of three frames; the others reached the disk
+    path.write_bytes(content)
+    found, reader = read(path)
+    assert found == [b"one"]
+    assert (reader.damaged, reader.frames) == ([], 1)
+
+
 def test_another_stream_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path, [b"one"])
     for kind, owner in ((Kind.AUDIO, OWNER), (Kind.JOURNAL, UUID(int=8))):

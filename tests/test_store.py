@@ -237,6 +237,20 @@ def test_search_finds_words_in_all_parts(folder: Path) -> None:
         assert not any("cough" in one.details for one in opened.audit())
 
 
+def test_rows_that_are_lost_hide_no_other(folder: Path) -> None:
+    bad, good = sample_store.record(folder, 1), sample_store.record(folder, 2)
+    with open_store(folder) as opened:
+        opened.edit_turn(bad, 1, "Something.")
+        opened._records._do("DELETE FROM transcripts WHERE encounter = ?", bad)
+    with open_store(folder) as opened:
+        assert [one.id for one in opened.encounters()] == [good]
+        assert [bad in problem for problem in opened.problems] == [True]
+        assert opened.corrections() == []
+        later = datetime.now(UTC) + timedelta(40)
+        assert opened.apply_retention(Retention(), later) == [Removed(good, all=False)]
+        assert any(bad in problem for problem in opened.verify_audit())
+
+
 # --- correcting ----------------------------------------------------------------------------------
 
 

@@ -30,6 +30,7 @@ MIGRATIONS: Sequence[str] = (
         journal_digest TEXT NOT NULL,
         journal_frames INTEGER NOT NULL,
         audio_digest TEXT NOT NULL,
+        audio_frames INTEGER NOT NULL,
         audio_samples INTEGER NOT NULL,
         audio_kept INTEGER NOT NULL
     ) STRICT;

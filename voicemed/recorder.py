@@ -16,7 +16,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,7 +32,7 @@ from voicemed.audio import SAMPLE_RATE, AudioChunk, Samples, Seconds
 from voicemed.encounter import Consent, EncounterKind, Patient
 from voicemed.errors import StoreDamaged, StoreError
 from voicemed.findings import Finding
-from voicemed.sealed import Kind, SealedReader, SealedWriter, sync_folder, write_new
+from voicemed.sealed import Kind, Message, SealedReader, SealedWriter, sync_folder, write_new
 from voicemed.transcript import Turn
 
 ENCOUNTERS = "encounters"
@@ -108,19 +108,12 @@ class Recorder:
     each method may be called again: what is missing is written first. All raise StoreError.
     """
 
-    def __init__(self, folder: Path, id_: UUID, public: bytes, *, with_audio: bool) -> None:
+    def __init__(
+        self, folder: Path, lock: FileLock, journal: SealedWriter, audio: SealedWriter | None
+    ) -> None:
         """`begin` is how to make one."""
-        self.id = str(id_)
-        self._folder = folder / ENCOUNTERS / self.id
-        with _failures(self._folder):
-            (folder / ENCOUNTERS).mkdir(mode=0o700, exist_ok=True)
-            self._folder.mkdir(mode=0o700)
-            self._lock = _lock(self._folder)
-            self._lock.acquire(timeout=10)  # who imports what a crash left may look at it just now
-            self._journal = _new_stream(self._folder, JOURNAL, id_, public)
-            self._audio = _new_stream(self._folder, AUDIO, id_, public) if with_audio else None
-            for place in (self._folder, folder / ENCOUNTERS):
-                sync_folder(place)
+        self.id = folder.name
+        self._folder, self._lock, self._journal, self._audio = folder, lock, journal, audio
         self._journal_use, self._audio_use = threading.Lock(), threading.Lock()
         self._waiting: list[Samples] = []
         self._synced_at = time.monotonic()
@@ -152,12 +145,24 @@ class Recorder:
             started_at or datetime.now(UTC),
             with_audio,
         )
-        recorder = cls(folder, uuid4(), public, with_audio=with_audio)
-        try:
+        place = folder / ENCOUNTERS / str(uuid4())
+        with _failures(place), ExitStack() as failed:
+            place.parent.mkdir(mode=0o700, exist_ok=True)
+            place.mkdir(mode=0o700)
+            failed.callback(shutil.rmtree, place, ignore_errors=True)
+            lock = _lock(place)
+            lock.acquire(timeout=10)  # who imports what a crash left may look at it just now
+            failed.callback(lock.release)
+            journal = _new_stream(place, JOURNAL, public)
+            failed.callback(journal.close)
+            audio = _new_stream(place, AUDIO, public) if with_audio else None
+            if audio is not None:
+                failed.callback(audio.close)
+            sync_folder(place)
+            sync_folder(place.parent)
+            recorder = cls(place, lock, journal, audio)
             recorder._write(began=began)
-        except StoreError:
-            recorder.close()
-            raise
+            failed.pop_all()
         return recorder
 
     def audio(self, samples: Samples) -> None:
@@ -261,9 +266,9 @@ class Recorder:
             self._sync(self._audio)
 
 
-def _new_stream(folder: Path, name: str, id_: UUID, public: bytes) -> SealedWriter:
+def _new_stream(folder: Path, name: str, public: bytes) -> SealedWriter:
     """A stream and, in a file of its own, its key: to destroy that one destroys the stream."""
-    key = crypto.new_key()
+    id_, key = UUID(folder.name), crypto.new_key()
     try:
         sealed = crypto.seal_to(public, key, _key_bound(id_, name))
         write_new(folder / f"{name}.key", [sealed])
@@ -318,8 +323,10 @@ class Captured:
     events: list[Event] = field(default_factory=list)
     ended: Ended | None = None
     "None where it was not finished."
-    audio_frames: int = 0
+    acknowledged_frames: int = 0
     "Of the sound, that must be on the disk."
+    audio_frames: int = 0
+    "That are there, up to a torn end."
     audio_samples: int = 0
     "That are there."
     journal_frames: int = 0
@@ -402,7 +409,7 @@ def _read_journal(folder: Path, private: bytearray, captured: Captured) -> None:
 
 
 def _take(record: _Record, captured: Captured) -> None:
-    captured.audio_frames = max(captured.audio_frames, record.audio_frames)
+    captured.acknowledged_frames = max(captured.acknowledged_frames, record.audio_frames)
     captured.began = captured.began or record.began
     captured.ended = captured.ended or record.ended
     if record.turn is not None:
@@ -423,14 +430,26 @@ def _read_sound(folder: Path, private: bytearray, captured: Captured) -> None:
     path = folder / AUDIO
     reader = open_stream(folder, AUDIO, private)
     captured.audio_digest = _digest(folder, AUDIO, reader)
+    ended, damaged = captured.ended, 0
     for message in reader.messages():
-        captured.audio_samples += len(message.content or b"") // 2
-    if reader.damaged:
-        captured.problems.append(f"{path}: {len(reader.damaged)} pieces are damaged and left out")
-    ended = captured.ended
-    complete = ended is not None and ended.audio_complete
-    if reader.frames < captured.audio_frames or (complete and not reader.complete):
-        captured.problems.append(f"{path}: is cut short after {reader.frames} pieces")
+        if message.content is None:
+            if ended is None and message.frame >= captured.acknowledged_frames:
+                break  # a power cut may take a frame and leave the next, if neither was flushed
+            damaged += 1
+        captured.audio_samples += _length(message)
+        captured.audio_frames = message.frame + 1
+    else:
+        damaged = len(reader.damaged)
+    if damaged:
+        captured.problems.append(f"{path}: {damaged} pieces are damaged")
+    lacks_end = ended is not None and ended.audio_complete and not reader.complete
+    if captured.audio_frames < captured.acknowledged_frames or lacks_end:
+        captured.problems.append(f"{path}: is cut short after {captured.audio_frames} pieces")
+
+
+def _length(message: Message) -> int:
+    """Samples; a damaged piece counts as a full one, for nobody knows."""
+    return _FRAME_SAMPLES if message.content is None else len(message.content) // 2
 
 
 def _digest(folder: Path, name: str, reader: SealedReader) -> str:
@@ -439,19 +458,21 @@ def _digest(folder: Path, name: str, reader: SealedReader) -> str:
 
 
 def sound(
-    folder: Path, private: bytearray, digest: str, samples: int, *, salvage: bool = False
+    folder: Path, private: bytearray, digest: str, frames: int, *, salvage: bool = False
 ) -> Iterator[AudioChunk]:
     """The sound of an encounter, in chunks of at most half a second.
 
-    digest, samples: of `Captured`. salvage: silence in place of what is damaged; without it that
+    digest, frames: of `Captured`. salvage: silence in place of what is damaged; without it that
     raises StoreDamaged. Raises OSError.
     """
     path = folder / AUDIO
     reader = open_stream(folder, AUDIO, private)
     if _digest(folder, AUDIO, reader) != digest:
         raise StoreDamaged(f"{path}: is not the sound that was recorded: restore a backup")
-    position = 0
+    position = there = 0
     for message in reader.messages():
+        if message.frame >= frames:
+            break  # what follows was not there when it was taken in
         if message.content is None and not salvage:
             raise StoreDamaged(
                 f"{path}: is damaged at {position / SAMPLE_RATE:.1f} s: restore a backup"
@@ -459,8 +480,8 @@ def sound(
         piece = _samples(message.content)
         if piece.size:
             yield AudioChunk(piece, SAMPLE_RATE, position / SAMPLE_RATE)
-        position += piece.size
-    if position < samples and not salvage:
+        position, there = position + piece.size, message.frame + 1
+    if there < frames and not salvage:
         raise StoreDamaged(f"{path}: is cut at {position / SAMPLE_RATE:.1f} s: restore a backup")
 
 

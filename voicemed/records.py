@@ -29,7 +29,7 @@ from voicemed.transcript import Turn
 
 _COLUMNS = (
     "began, ended, state, consents, note, journal_digest, journal_frames, "
-    "audio_digest, audio_samples, audio_kept"
+    "audio_digest, audio_frames, audio_samples, audio_kept"
 )
 _MOST_TEXTS = 1 << 24
 "Of one encounter in the search: row ids are divided among the encounters."
@@ -99,6 +99,7 @@ class Row:
     "Which journal it is from, as in recorder.Captured."
     journal_frames: int
     audio_digest: str
+    audio_frames: int
     audio_samples: int
     "That were recorded."
     audio_kept: bool
@@ -152,6 +153,10 @@ class Records:
         """Of all encounters."""
         return [id_ for (id_,) in self._do("SELECT id FROM encounters ORDER BY id")]
 
+    def without_sound(self) -> list[str]:
+        """Ids of encounters whose sound is not to be kept, or that had none."""
+        return [id_ for (id_,) in self._do("SELECT id FROM encounters WHERE audio_kept = 0")]
+
     def deleted(self) -> set[str]:
         """Ids of encounters that were deleted."""
         return {id_ for (id_,) in self._do("SELECT encounter FROM deleted")}
@@ -162,7 +167,7 @@ class Records:
         if not rows:
             raise StoreError(f"{id_}: no such encounter: see `voicemed encounters list`")
         began, ended, state, consents, note, *streams, kept = rows[0]
-        journal_digest, journal_frames, audio_digest, audio_samples = streams
+        journal_digest, journal_frames, audio_digest, audio_frames, audio_samples = streams
         return Row(
             self._decoded(Began, began),
             self._decoded(Ended | None, ended),
@@ -172,6 +177,7 @@ class Records:
             journal_digest,
             journal_frames,
             audio_digest,
+            audio_frames,
             audio_samples,
             bool(kept),
         )
@@ -208,7 +214,10 @@ class Records:
             for version, edit in self.edits_of(id_)
             if version == transcript.version or edit.what == edits.NOTE
         )
-        return edits.applied(recorded, valid)
+        try:
+            return edits.applied(recorded, valid)
+        except (LookupError, ValueError, StopIteration) as error:
+            raise self._changed(id_) from error
 
     def record(self, id_: str) -> EncounterRecord:
         """All of an encounter as it stands."""
@@ -238,11 +247,14 @@ class Records:
     def summary(self, id_: str) -> Summary:
         """An encounter in a list."""
         row = self.row(id_)
-        version, turns, findings, said = self._do(
+        rows = self._do(
             "SELECT version, turn_count, finding_count, said FROM transcripts "
             "WHERE encounter = ? ORDER BY version DESC LIMIT 1",
             id_,
-        )[0]
+        )
+        if not rows:
+            raise self._changed(id_)
+        version, turns, findings, said = rows[0]
         unfinished = row.ended is None and version == 1
         return Summary(
             id=id_,
@@ -311,12 +323,13 @@ class Records:
             captured.journal_digest,
             captured.journal_frames,
             captured.audio_digest,
+            captured.audio_frames,
             captured.audio_samples,
             captured.audio_samples > 0,
         )
         self._do(
             f"INSERT INTO encounters (id, {_COLUMNS}) "  # noqa: S608
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             id_,
             codec.encode(row.began),
             codec.encode(row.ended),
@@ -326,6 +339,7 @@ class Records:
             row.journal_digest,
             row.journal_frames,
             row.audio_digest,
+            row.audio_frames,
             row.audio_samples,
             int(row.audio_kept),
         )

@@ -249,9 +249,9 @@ class SealedReader:
         self.complete = False
         "The stream was ended, and its end is here."
         self.frames = 0
-        "Up to the last authentic one."
+        "Up to the last authentic one whose message has its beginning."
         self.damaged: list[int] = []
-        "Frames that are not authentic although authentic ones follow, or that follow the end."
+        "Frames that are not authentic although a later message is, or that follow the end."
 
     def messages(self) -> Iterator[Message]:
         """All messages in order; None in place of frames that are not authentic, if more follow."""
@@ -262,15 +262,14 @@ class SealedReader:
                 bad.append(number)
                 parts = []
                 continue
-            self.frames, self.complete = number + 1, last
-            if bad:
-                yield from (Message(one, None) for one in bad)
-                self.damaged, bad = self.damaged + bad, []
+            self.complete = last
             (lead,) = _LEAD.unpack_from(text)
+            if lead & _CONTINUES and not parts:
+                continue  # its beginning is damaged, or did not reach the disk
+            self.frames = number + 1
             if not lead & _CONTINUES:
-                parts = []
-            elif not parts:
-                continue  # its beginning is damaged
+                yield from (Message(one, None) for one in bad)
+                self.damaged, bad, parts = self.damaged + bad, [], []
             parts.append(text[_LEAD.size : _LEAD.size + (lead & _USED)])
             if not lead & _MORE:
                 yield Message(number + 1 - len(parts), b"".join(parts))

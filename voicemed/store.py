@@ -260,7 +260,10 @@ class Store:
     def encounters(self) -> list[Summary]:
         """All encounters, newest first, also those that are being recorded."""
         self._import()
-        summaries = [*map(self._records.summary, self._records.ids()), *self._live()]
+        summaries = list(self._live())
+        for id_ in self._records.ids():
+            with self._noting_damage():
+                summaries.append(self._records.summary(id_))
         return sorted(summaries, key=lambda one: (one.started_at, one.id), reverse=True)
 
     def listed(self) -> None:
@@ -295,7 +298,7 @@ class Store:
         folder = self._folder_of(id_)
         with _disk(folder):
             yield from recorder.sound(
-                folder, self._keys.private, row.audio_digest, row.audio_samples, salvage=salvage
+                folder, self._keys.private, row.audio_digest, row.audio_frames, salvage=salvage
             )
 
     def search(self, query: str) -> list[Hit]:
@@ -306,16 +309,19 @@ class Store:
 
     def corrections(self) -> list[Correction]:
         """What was corrected in all encounters, to learn from; ask the doctor before."""
-        found = []
+        found: list[Correction] = []
         for id_ in self._records.ids():
-            content = self._records.content(id_)
-            newest = self._records.transcript(id_).version
-            for version, edit in self._records.edits_of(id_):
-                if version == newest and edit.what != edits.NOTE:
-                    turn, finding = edits.place(content, edit.what)
-                    found.append(Correction(id_, edit.what, edit.before, edit.after, finding, turn))
+            with self._noting_damage():
+                found += self._corrections_of(id_)
         self._log("corrections collected", details=f"{len(found)}")
         return found
+
+    def _corrections_of(self, id_: str) -> Iterator[Correction]:
+        content, newest = self._records.content(id_), self._records.transcript(id_).version
+        for version, edit in self._records.edits_of(id_):
+            if version == newest and edit.what != edits.NOTE:
+                turn, finding = edits.place(content, edit.what)
+                yield Correction(id_, edit.what, edit.before, edit.after, finding, turn)
 
     # --- correcting ------------------------------------------------------------------------------
 
@@ -419,6 +425,14 @@ class Store:
         for problem in captured.problems:
             self._problem(problem)
 
+    @contextmanager
+    def _noting_damage(self) -> Iterator[None]:
+        """What is wrong with one encounter keeps nobody from the others."""
+        try:
+            yield
+        except StoreDamaged as error:
+            self._problem(str(error))
+
     def _problem(self, line: str) -> None:
         if line not in self.problems:
             self.problems.append(line)
@@ -465,32 +479,38 @@ class Store:
         )
 
     def apply_retention(self, policy: Retention, now: datetime | None = None) -> list[Removed]:
-        """Destroy what is older than the policy allows; returns what that was."""
-        now = now or datetime.now(UTC)
-        removed = []
+        """Destroy what is older than the policy allows; returns what that was.
+
+        Sound of an encounter that was tampered with stays, and is named in `problems`.
+        """
+        removed: list[Removed] = []
         for id_ in self._records.ids():
-            row = self._records.row(id_)
-            age = now - (row.ended.at if row.ended else row.began.started_at)
-            if _older(age, policy.text_days) or (
-                policy.until_exported and self._records.exported(id_)
-            ):
-                self.delete(id_)
-                removed.append(Removed(id_, all=True))
-            elif row.audio_kept and _older(age, policy.audio_days):
-                with self._records.change():
-                    self._records.forget_sound(id_)
-                    self._records.log("sound deleted", id_, changed=True)
-                self._shred_sound(id_)
-                removed.append(Removed(id_, all=False))
+            with self._noting_damage():
+                removed += self._retain(id_, policy, now or datetime.now(UTC))
         return removed
+
+    def _retain(self, id_: str, policy: Retention, now: datetime) -> list[Removed]:
+        row = self._records.row(id_)
+        age = now - (row.ended.at if row.ended else row.began.started_at)
+        exported = policy.until_exported and self._records.exported(id_)
+        if exported or _older(age, policy.text_days):
+            self.delete(id_)
+            return [Removed(id_, all=True)]
+        if row.audio_kept and _older(age, policy.audio_days):
+            self._records.check_content(id_)  # or the log would vouch for what was forged
+            with self._records.change():
+                self._records.forget_sound(id_)
+                self._records.log("sound deleted", id_, changed=True)
+            self._shred_sound(id_)
+            return [Removed(id_, all=False)]
+        return []
 
     def _finish_deletions(self) -> None:
         """Of what a crash interrupted: the database knows first what is to be destroyed."""
         for id_ in self._records.deleted():
             self._shred(id_)
-        for id_ in self._records.ids():
-            if not self._records.row(id_).audio_kept:
-                self._shred_sound(id_)
+        for id_ in self._records.without_sound():
+            self._shred_sound(id_)
 
     def _shred(self, id_: str) -> None:
         folder = self._folder_of(id_)
@@ -551,8 +571,8 @@ class Store:
         if row.state is State.DAMAGED:
             return [f"{folder}: was damaged when it was taken in; the rest of it is readable"]
         found = list(captured.problems)
-        sound = (captured.audio_digest, captured.audio_samples)
-        if row.audio_kept and sound != (row.audio_digest, row.audio_samples):
+        sound = (captured.audio_digest, captured.audio_frames, captured.audio_samples)
+        if row.audio_kept and sound != (row.audio_digest, row.audio_frames, row.audio_samples):
             found.append(f"{folder / recorder.AUDIO}: is not the sound that was recorded")
         journal = (captured.journal_digest, captured.journal_frames)
         if journal != (row.journal_digest, row.journal_frames):

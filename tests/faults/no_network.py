@@ -62,13 +62,29 @@ def run_all(folder: Path, prefix: tuple[str, ...], only: Sequence[str] | None = 
     config = folder / "voicemed.toml"
     config.write_text(f'[store]\nfolder = "{folder / "store"}"\n', encoding="utf-8")
     session = str(SAMPLES / "assistant_questions.wav")
-    note = str(folder / "note.md")
+    note, exports = str(folder / "note.md"), str(folder / "exports")
+    formats = "md,json,docx,pdf,hl7,fhir"
     commands = [
         ["session", "--input", session, "--output", str(folder / "a.wav"), "--pace", "fast"],
         ["dictate", "--input", str(SAMPLES / "dictation.wav"), "--pace", "fast", "--save", note],
         ["transcribe", str(SAMPLES / "phone_call.wav"), "--output", str(folder / "texts")],
         ["extract", str(SAMPLES / "consultation.txt"), "--output", str(folder / "found")],
     ]
+    on_record = [
+        ["encounters", "list"],
+        ["encounters", "show", "last"],
+        ["encounters", "search", "headache"],
+        ["encounters", "edit", "last", "--turn", "1", "--speaker", "doctor"],
+        ["encounters", "recover", "last", "--again"],
+        ["encounters", "export", "last", "--sound", "--format", formats, "--output", exports],
+        ["backup", str(folder / "all.backup")],
+        ["restore", str(folder / "all.backup"), "--folder", str(folder / "restored")],
+        ["encounters", "delete", "last", "--yes"],
+        ["audit", "list"],
+        ["audit", "verify"],
+        ["passphrase"],
+    ]
+    commands += [[*command, "--passphrase-stdin"] for command in on_record]
     commands = [[*command, "--config", str(config)] for command in commands]
     commands += [
         ["speak", "Take 5 mg twice a day.", "--output", str(folder / "reply.wav")],
@@ -86,7 +102,7 @@ def run_watched(arguments: list[str], prefix: tuple[str, ...]) -> str:
     """What went wrong with a command, in a line; nothing if all is well."""
     command = [*prefix, sys.executable, __file__, "--child", *arguments]
     done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        command, input=f"{PASSPHRASE}\n" * 2, capture_output=True, text=True,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
     )  # fmt: skip
     used = [line for line in done.stderr.splitlines() if line.startswith(WATCHED)]

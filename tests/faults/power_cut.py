@@ -4,9 +4,9 @@
 
 A recorder runs once; each of its writes and flushes is written down. Then the disk is made again as
 a power cut at each place in between may leave it: what was flushed is there; of what was not, all,
-nothing, a random part, the beginning with zeros, or noise. At random places each file makes another
-choice. Each time the store has to open, whatever was acknowledged by then has to be there, and
-nothing may pass for damage. The exit code is 1 if anything is lost.
+nothing, its beginning, that and zeros, all with a hole, or noise. At random places each write has
+another fate. Each time the store has to open, whatever was acknowledged by then has to be there,
+and nothing may pass for damage. The exit code is 1 if anything is lost.
 """
 
 from __future__ import annotations
@@ -163,7 +163,11 @@ def _choices(random_: random.Random) -> list[Keep]:
     def noise(data: bytes) -> bytes:
         return random_.randbytes(len(data))
 
-    return [_nothing, bytes, beginning, zeros, noise]
+    def hole(data: bytes) -> bytes:  # a page in the middle was not written
+        at = random_.randint(0, len(data)) // 1024 * 1024
+        return data[:at] + bytes(len(data[at : at + 1024])) + data[at + 1024 :]
+
+    return [_nothing, bytes, beginning, zeros, noise, hole]
 
 
 def cut(store: Path, copy: Path, log: Log, after: int, keep: Callable[[], Keep]) -> list[str]:
