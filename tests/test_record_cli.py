@@ -96,6 +96,7 @@ def record(
     recorder.consent(Consent(True, datetime.now(UTC), "patient", "Dr Lee"))
     if seconds:
         recorder.audio(tone(seconds))
+        recorder.sync()
     for turn in turns:
         recorder.turn(turn, "en")
     recorder.findings([COUGH] if turns else [])

@@ -82,11 +82,7 @@ def show(content: RenderableType, idle: Seconds) -> bool:
                     options = console.options.update(width=console.width, height=None)
                     lines, drawn = console.render_lines(content, options, pad=False), -1
                 room = console.height - 1
-                for key in pressed:
-                    by, pages = _STEPS.get(key, (0, 0))
-                    top += by + pages * max(1, room - 1)
-                    top = max(0, min(top, len(lines) - room))
-                top = max(0, min(top, len(lines) - room))
+                top = _moved(top, pressed, room, len(lines) - room)
                 if top != drawn:
                     live.update(_page(lines, top, room), refresh=True)
                     drawn = top
@@ -98,6 +94,14 @@ def show(content: RenderableType, idle: Seconds) -> bool:
         except KeyboardInterrupt:
             pass  # Ctrl-C closes it too
     return True
+
+
+def _moved(top: int, pressed: Iterable[str], room: int, last: int) -> int:
+    """The line at the top after some keys, on a screen for so many lines."""
+    for key in pressed:
+        by, pages = _STEPS.get(key, (0, 0))
+        top = max(0, min(top + by + pages * max(1, room - 1), last))
+    return max(0, min(top, last))
 
 
 def _page(lines: Sequence[list[Segment]], top: int, room: int) -> RenderableType:
