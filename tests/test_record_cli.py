@@ -556,7 +556,12 @@ def test_a_policy_waits_for_the_export(tmp_path: Path, folder: Path, encounter: 
 
 @pytest.mark.parametrize(
     "options",
-    [[], ["--clipboard", "--output", "out"], ["--output", "out", "--format", "xml"]],
+    [
+        [],
+        ["--clipboard", "--output", "out"],
+        ["--clipboard", "--sound"],
+        ["--output", "out", "--format", "xml"],
+    ],
 )
 def test_wrong_usage_of_export(config: Path, encounter: str, options: list[str]) -> None:
     assert run(config, "encounters", "export", "last", *options).exit_code == 2
@@ -645,7 +650,7 @@ def test_what_a_crash_cut_off_is_transcribed_again(config: Path, folder: Path) -
     complete, cut_off = record(folder), record(folder, finish=False)
     result = run(config, "encounters", "recover")
     assert result.exit_code == 0, result.stderr
-    assert f"{cut_off[:8]}: 1 turns" in result.stderr
+    assert f"{cut_off[:8]} is transcribed, turns: 1" in result.stderr
     assert complete[:8] not in result.stderr
     with stored(folder) as opened:
         now = opened.read(cut_off)

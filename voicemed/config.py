@@ -123,7 +123,7 @@ class StoreSettings:
     keyring: bool = False
     "Keep the master key in the keyring of the operating system, to open the record without asking."
     lock_after: Annotated[float, Range(0, 86_400)] = 300.0
-    "Seconds without a key press or speech after which a session hides its text; 0 never does."
+    "Seconds without a key or speech after which a session or the record hides text; 0 never does."
     audio_days: Annotated[int, Range(0, 36_500)] = 30
     "Days after which the sound of an encounter is destroyed; 0 keeps it."
     text_days: Annotated[int, Range(0, 36_500)] = 0

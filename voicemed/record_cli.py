@@ -207,7 +207,7 @@ def restore(
     access.restore(source, place, from_stdin=from_stdin, by_key=by_key)
     access.tell(f"{place}: restored")
     if place.resolve() != store_folder(settings).resolve():
-        access.tell(f'to use it, set folder = "{place.resolve()}" in [store] of voicemed.toml')
+        access.tell(f"to use it, set folder = '{place.resolve()}' in [store] of voicemed.toml")
 
 
 @contextmanager
@@ -343,6 +343,8 @@ def encounters_export(
     """
     if clipboard == (output is not None):
         raise typer.BadParameter("give a folder as --output, or --clipboard")
+    if clipboard and sound:
+        raise typer.BadParameter("the clipboard takes no --sound")
     formats = tuple(dict.fromkeys(name.strip().lower() for name in format_.split(",")))
     if unknown := [name for name in formats if name not in FORMATS]:
         known = ", ".join(FORMATS)
@@ -376,7 +378,8 @@ def encounters_delete(
             one = _summary(store, encounter)
             about = f"{one.kind} of {one.started_at.astimezone():%Y-%m-%d %H:%M}"
             question = f"This destroys {short}, the {about}, for good. Type {short} to go on: "
-            if access.ask_line(question, otherwise="add --yes to delete without") != short:
+            typed = access.ask_line(question, otherwise="add --yes to delete without")
+            if typed.lower() != short:
                 raise StoreError(f"{short}: not deleted: that was not its id")
         remains = store.delete(encounter)
         access.tell(f"{short} is destroyed. {remains}")
@@ -415,7 +418,7 @@ def encounters_recover(
             with ui.batch_progress() as progress:
                 turns = _recover(store, one, transcriber, (number, len(chosen)), progress)
             short = one.id[:_SHORT_ID]
-            access.tell(f"{short}: {turns} turns: voicemed encounters show {short}")
+            access.tell(f"{short} is transcribed, turns: {turns}: voicemed encounters show {short}")
 
 
 # -- the audit log
