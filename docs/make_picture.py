@@ -21,7 +21,7 @@ def main(recording: str, picture: str = "docs/session.svg") -> None:
 
     def observe(_: live.Event) -> None:
         nonlocal moment
-        if loop.status.committed and loop.status.recording:
+        if loop.status.committed and loop.status.listening:
             moment = (copy.deepcopy(loop.encounter), loop.status)
 
     loop.run(observe)

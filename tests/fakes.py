@@ -7,7 +7,7 @@ reads it back, with true times and also from a part of the sound.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 
 from voicemed.asr import Effort, Hypothesis
 from voicemed.audio import SAMPLE_RATE, AudioChunk, Samples, Seconds, level_dbfs
+from voicemed.encounter import Consent
 from voicemed.endpointing import Utterance
+from voicemed.findings import Finding
 from voicemed.microphone import BLOCK, SourceEvent
-from voicemed.transcript import Segment, Word
+from voicemed.transcript import Segment, Turn, Word
 from voicemed.tts import clauses
 
 
@@ -313,3 +315,73 @@ class FakeSink:
     def close(self) -> None:
         self.stop()
         self.closed = True
+
+
+class FakeRecorder:
+    """Keeps in memory what would go to disk, in the order in which it came.
+
+    `sound_error` and `text_error`, once set, are raised by everything of that kind.
+    """
+
+    id = "0123abcd-0000-4000-8000-000000000000"
+
+    def __init__(self, *, free: int = 10**12) -> None:
+        self.log: list[str] = []
+        "What happened, but for sound."
+        self.sound: list[Samples] = []
+        self.synced = 0
+        "Samples that were on disk at the last sync."
+        self.turns: list[Turn] = []
+        self.found: list[tuple[Finding, ...]] = []
+        self.notes: list[str] = []
+        self.consents: list[Consent] = []
+        self.finished: tuple[str, dict[str, int]] | None = None
+        self.free = free
+        self.sound_error: Exception | None = None
+        self.text_error: Exception | None = None
+
+    @property
+    def samples(self) -> Samples:
+        return np.concatenate([np.zeros(0, np.float32), *self.sound])
+
+    def audio(self, samples: Samples) -> None:
+        if self.sound_error is not None:
+            raise self.sound_error
+        self.sound.append(samples.copy())
+
+    def sync(self) -> None:
+        if self.sound_error is not None:
+            raise self.sound_error
+        self.synced = self.samples.size
+        self.log.append("sync")
+
+    def turn(self, turn: Turn, language: str = "") -> None:
+        self._note("turn")
+        self.turns.append(turn)
+
+    def findings(self, findings: Sequence[Finding]) -> None:
+        self._note("findings")
+        self.found.append(tuple(findings))
+
+    def note(self, markdown: str) -> None:
+        self._note("note")
+        self.notes.append(markdown)
+
+    def consent(self, consent: Consent) -> None:
+        self._note("consent")
+        self.consents.append(consent)
+
+    def event(self, action: str, details: str = "") -> None:
+        self._note(f"event {action}")
+
+    def finish(self, *, model: str = "", dropped: Mapping[str, int] | None = None) -> None:
+        self._note("finish")
+        self.finished = (model, dict(dropped or {}))
+
+    def free_space(self) -> int:
+        return self.free
+
+    def _note(self, what: str) -> None:
+        if self.text_error is not None:
+            raise self.text_error
+        self.log.append(what)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import SAMPLES
-from fakes import FakeRecognizer, FakeVad, Voice, silence
+from fakes import FakeRecognizer, FakeRecorder, FakeVad, Voice, silence
 from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from voicemed.audio import SAMPLE_RATE, Samples, WavWriter
 from voicemed.batch import FORMATS, BatchProgress, BatchReport, transcribe_files
 from voicemed.config import RecognitionSettings, Settings
 from voicemed.endpointing import Utterance
-from voicemed.errors import EngineError
+from voicemed.errors import EngineError, StoreError
 from voicemed.transcript import Word
 
 # ---- Packing -------------------------------------------------------------------------------------
@@ -143,6 +143,7 @@ def run(
     settings: Settings | None = None,
     force: bool = False,
     told: list[BatchProgress] | None = None,
+    recorder: Callable[[Path], FakeRecorder] | None = None,
 ) -> BatchReport:
     return transcribe_files(
         paths,
@@ -151,6 +152,7 @@ def run(
         settings=settings or Settings(),
         force=force,
         progress=(told if told is not None else []).append,
+        recorder=recorder,
     )
 
 
@@ -201,6 +203,49 @@ def test_a_damaged_list_of_what_is_done_costs_nothing_but_time(
     (tmp_path / ".voicemed-done.json").write_text(ledger.replace("KEY", key), "utf-8")
     assert run(recording).done == [recording]
     assert run(recording).skipped == [recording]
+
+
+def test_a_recording_is_kept_with_its_sound_when_it_is_transcribed(
+    recording: Path, recognizer: FakeRecognizer, voice: Voice, tmp_path: Path
+) -> None:
+    kept: list[tuple[Path, FakeRecorder]] = []
+
+    def begin(path: Path) -> FakeRecorder:
+        kept.append((path, FakeRecorder()))
+        return kept[-1][1]
+
+    assert run(recording, recorder=begin) == BatchReport([recording], [], [])
+    assert run(recording, recorder=begin).skipped == [recording]
+    ((path, record_),) = kept
+    assert path == recording
+    expected = voice.say(SPEECH, pause=1.0)
+    assert record_.samples == pytest.approx(expected, abs=1e-4)
+    assert [turn.text for turn in record_.turns] == [SPEECH]
+    assert [finding.concept.display for finding in record_.found[-1]] == ["headache"]
+    assert record_.finished == ("fake recogniser", {})
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (StoreError("store: the disk is full"), "store: the disk is full"),
+        (OSError(28, "No space left on device"), "not kept in the store: No space left on device"),
+    ],
+)
+def test_where_the_store_fails_results_are_still_written(
+    recording: Path, recognizer: FakeRecognizer, tmp_path: Path, error: Exception, reason: str
+) -> None:
+    def begin(path: Path) -> FakeRecorder:
+        recorder = FakeRecorder()
+        recorder.sound_error = error
+        return recorder
+
+    report = run(recording, recorder=begin)
+    assert (report.done, report.failed) == ([recording], [])
+    ((path, said),) = report.not_kept
+    assert path == recording
+    assert said.endswith(reason)
+    assert (tmp_path / "visit.txt").read_text("utf-8") == f"{SPEECH}\n"
 
 
 def test_recordings_of_the_same_name_keep_their_results_apart(

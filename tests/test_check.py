@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,19 @@ import numpy as np
 import platformdirs
 import pytest
 
-from voicemed import asr, check, config, microphone, playback, tts, weights, whisper_torch
+from voicemed import (
+    asr,
+    check,
+    config,
+    crypto,
+    keyfile,
+    microphone,
+    playback,
+    store,
+    tts,
+    weights,
+    whisper_torch,
+)
 from voicemed.audio import SAMPLE_RATE, AudioChunk
 from voicemed.check import CheckResult, State
 from voicemed.errors import DeviceError, EngineError, ModelMissing
@@ -55,6 +68,7 @@ def healthy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     engine = SimpleNamespace(name="whisper", device="cpu", synthesize=lambda text: iter([text]))
     speaker = SimpleNamespace(name="Desk speaker", close=lambda: None)
     monkeypatch.setattr(platformdirs, "user_config_path", lambda *args, **kwargs: tmp_path)
+    monkeypatch.setattr(platformdirs, "user_data_path", lambda *args, **kwargs: tmp_path)
     monkeypatch.setattr(microphone, "Microphone", lambda device: FakeMicrophone(0.1))
     monkeypatch.setattr(playback, "create_sink", lambda output, device: speaker)
     monkeypatch.setattr(weights, "models", lambda: (status,))
@@ -91,7 +105,7 @@ def test_all_is_well() -> None:
         "recognition",
         "voice",
         "GPU",
-        "keyed store",
+        "store",
         "disk",
     ]
 
@@ -191,6 +205,64 @@ def test_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert result("GPU").state is State.OK
 
 
-def test_an_encrypted_store_is_not_claimed() -> None:
-    assert result("keyed store").state is State.NONE
-    assert "not in this version" in result("keyed store").detail
+# -- the store
+
+
+@pytest.fixture
+def store_folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "store"
+    store.create(folder, "correct horse battery", effort=crypto.Effort(64, 1, 4))
+    return folder
+
+
+def keyring_settings(tmp_path: Path) -> Path:
+    (file := tmp_path / "keyring.toml").write_text("[store]\nkeyring = true\n")
+    return file
+
+
+def test_without_a_store_it_says_how_to_make_one() -> None:
+    probed = result("store")
+    assert probed.state is State.NONE
+    assert "`voicemed init`" in probed.detail
+
+
+def test_a_store_without_its_passphrase(store_folder: Path) -> None:
+    probed = result("store")
+    assert (probed.state, probed.detail) == (
+        State.OK,
+        f"{store_folder}: 50 GB free, opens with the passphrase",
+    )
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX")
+def test_a_store_that_others_may_read(store_folder: Path) -> None:
+    (store_folder / "store.json").chmod(0o640)
+    probed = result("store")
+    assert probed.state is State.WARNING
+    assert "other users may open 1 of its files" in probed.detail
+    assert probed.remedy == f"chmod -R go= {store_folder}"
+
+
+def test_a_store_on_a_disk_that_is_nearly_full(
+    store_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=400e6))
+    assert result("store").state is State.WARNING
+
+
+def test_a_damaged_store(store_folder: Path) -> None:
+    (store_folder / "store.json").write_text("{}")
+    probed = result("store")
+    assert probed.state is State.FAILED
+    assert "restore a backup" in probed.detail
+
+
+def test_a_keyring(store_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = keyring_settings(tmp_path)
+    monkeypatch.setattr(keyfile, "has_keyring", lambda: False)
+    monkeypatch.setattr(keyfile, "remembered", lambda file: None)
+    assert result("store", settings).remedy == "set keyring = false in [store]"
+    monkeypatch.setattr(keyfile, "has_keyring", lambda: True)
+    assert "opens with the passphrase" in result("store", settings).detail
+    monkeypatch.setattr(keyfile, "remembered", lambda file: crypto.new_key())
+    assert "opens by the keyring" in result("store", settings).detail

@@ -13,15 +13,16 @@ from typing import Any
 import numpy as np
 import platformdirs
 import pytest
+from fakes import FakeRecorder
 from typer.testing import CliRunner, Result
 
 import voicemed
-from voicemed import batch, cli, live, microphone, note, tts, weights
+from voicemed import batch, cli, intake, live, microphone, note, tts, weights
 from voicemed.assertion import Assertion, Status
 from voicemed.audio import AudioChunk
 from voicemed.batch import BatchProgress, BatchReport
-from voicemed.config import Settings
-from voicemed.encounter import Encounter
+from voicemed.config import Settings, StoreSettings
+from voicemed.encounter import Encounter, EncounterKind
 from voicemed.errors import DeviceError, DownloadError, EngineError
 from voicemed.findings import Finding
 from voicemed.lexicon import Concept
@@ -38,7 +39,20 @@ class FakeLoop(LiveLoop):
         self.encounter = Encounter()
         self.status = LiveStatus(input_name="fake")
         self.ending = ending
+        self.record = ("", "")
+        self.notes: list[str] = []
         self.built_with: dict[str, Any] = {}
+
+    @property
+    def record_id(self) -> str:
+        return self.record[0]
+
+    @property
+    def record_failure(self) -> str:
+        return self.record[1]
+
+    def write_note(self, markdown: str) -> None:
+        self.notes.append(markdown)
 
     def run(self, observe: Callable[[Event], None]) -> None:
         said = Turn(1, "", (Word(" Naïve", 1.0, 1.4, 0.9), Word(" cough.", 1.5, 1.9, 0.9)))
@@ -59,6 +73,7 @@ class FakeLoop(LiveLoop):
 @pytest.fixture(autouse=True)
 def no_settings_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(platformdirs, "user_config_path", lambda *args, **kwargs: tmp_path)
+    monkeypatch.setattr(intake, "store_folder", lambda settings: tmp_path / "store")
     monkeypatch.delenv("VOICEMED_DEBUG", raising=False)
 
 
@@ -79,8 +94,11 @@ def make_loop(monkeypatch: pytest.MonkeyPatch) -> MakeLoop:
     return make
 
 
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(cli.app, arguments)
+def run(*arguments: str, typed: str | None = None) -> Result:
+    return CliRunner().invoke(cli.app, arguments, input=typed)
+
+
+NOTHING_KEPT = "voicemed: nothing is kept: `voicemed init` makes an encrypted record\n"
 
 
 # -- help
@@ -108,10 +126,12 @@ def test_each_example_parses(monkeypatch: pytest.MonkeyPatch, name: str, example
 
 
 def test_every_command_has_examples() -> None:
-    names = [command.name for command in cli.app.registered_commands]
-    for group, app in (("models", cli.models_app), ("evaluate", cli.evaluate_app)):
-        names += [f"{group} {command.name}" for command in app.registered_commands]
-    assert sorted(map(str, names)) == sorted(cli.EXAMPLES)
+    names = [
+        f"{group} {command.name}".strip()
+        for group, app in cli._GROUPS.items()
+        for command in app.registered_commands
+    ]
+    assert sorted(names) == sorted(cli.EXAMPLES)
 
 
 def test_without_a_command_it_shows_help() -> None:
@@ -179,26 +199,147 @@ def test_what_was_found_is_shown_when_a_stage_fails(make_loop: MakeLoop) -> None
     result = run("session")
     assert result.exit_code == 1
     assert "cough    present  Monday  00:01\n" in result.stdout
-    assert result.stderr == "voicemed: error: whisper-base: the engine failed\n"
+    assert result.stderr == NOTHING_KEPT + "voicemed: error: whisper-base: the engine failed\n"
 
 
 def test_ctrl_c_exits_with_130(make_loop: MakeLoop) -> None:
     make_loop(KeyboardInterrupt())
     result = run("session")
-    assert (result.exit_code, result.stderr) == (130, "voicemed: stopped\n")
+    assert (result.exit_code, result.stderr) == (130, NOTHING_KEPT + "voicemed: stopped\n")
 
 
 def test_a_defect_says_where_but_not_what_was_said(
     make_loop: MakeLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_loop(ValueError("my headache"))
-    result = run("session")
+    result = run("session", "--no-store")
     assert result.exit_code == 70
-    assert result.stderr.startswith("voicemed: error: unexpected ValueError in test_cli.py:")
-    assert result.stderr.count("\n") == 1
+    kept, error = result.stderr.splitlines()
+    assert kept == "voicemed: nothing is kept: --no-store"
+    assert error.startswith("voicemed: error: unexpected ValueError in test_cli.py:")
     assert "headache" not in result.output
     monkeypatch.setenv("VOICEMED_DEBUG", "1")
-    assert "Traceback" in run("session").stderr
+    traced = run("session").stderr
+    assert "Traceback" in traced
+    assert "raise self.ending" in traced
+    assert "headache" not in traced
+
+
+# -- the record
+
+
+@pytest.fixture
+def kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, Any]]:
+    """There is a store; what is asked before an encounter is recorded."""
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "store.json").touch()
+    asked: list[dict[str, Any]] = []
+
+    def admit(
+        settings: StoreSettings, folder: Path, kind: EncounterKind, **options: Any
+    ) -> intake.Record:
+        asked.append({"folder": folder, "kind": kind, **options})
+        return intake.Record(FakeRecorder, lambda passphrase: None)
+
+    monkeypatch.setattr(intake, "admit", admit)
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "source", "with_patient"),
+    [
+        (["session"], EncounterKind.SESSION, "", False),
+        (["session", "--patient"], EncounterKind.SESSION, "", True),
+        (["session", "--input", "a/visit.wav"], EncounterKind.SESSION, "visit.wav", False),
+        (["dictate", "--patient"], EncounterKind.DICTATION, "", True),
+    ],
+)
+def test_a_store_is_used_by_default(
+    make_loop: MakeLoop,
+    kept: list[dict[str, Any]],
+    tmp_path: Path,
+    arguments: list[str],
+    kind: EncounterKind,
+    source: str,
+    with_patient: bool,
+) -> None:
+    loop = make_loop()
+    loop.record = ("0123abcd-0000", "")
+    result = run(*arguments)
+    assert result.exit_code == 0
+    assert kept == [
+        {"folder": tmp_path / "store", "kind": kind, "source": source, "with_patient": with_patient}
+    ]
+    assert loop.built_with["recorder"] is FakeRecorder
+    assert loop.built_with["unlock"] is None  # nobody is at a keyboard here
+    assert result.stderr == "Encounter 0123abcd is kept: voicemed encounters show 0123abcd\n"
+    assert "cough" in result.stdout  # a pipe gets what it always gets
+
+
+@pytest.mark.parametrize("command", ["session", "dictate"])
+def test_no_store_keeps_nothing_and_says_so(
+    make_loop: MakeLoop, kept: list[dict[str, Any]], command: str
+) -> None:
+    loop = make_loop()
+    result = run(command, "--no-store")
+    assert result.stderr == "voicemed: nothing is kept: --no-store\n"
+    assert kept == []
+    assert "recorder" not in loop.built_with
+
+
+def test_a_patient_without_a_record_is_refused(make_loop: MakeLoop) -> None:
+    loop = make_loop()
+    result = run("session", "--patient")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "voicemed: error: --patient: there is no record to name them in: `voicemed init` makes an "
+        "encrypted record\n"
+    )
+    assert loop.built_with == {}
+
+
+def test_a_name_cannot_be_given_where_others_see_it() -> None:
+    assert run("session", "--patient=Zoë Quill").exit_code == 2
+
+
+def test_without_consent_the_microphone_is_not_opened(make_loop: MakeLoop, tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "store.json").touch()
+    loop = make_loop()
+    result = run("session")
+    assert result.exit_code == 1
+    assert 'set consent = "elsewhere" in [store]' in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert loop.built_with == {}
+
+
+def test_the_note_is_kept_with_every_utterance(
+    make_loop: MakeLoop, kept: list[dict[str, Any]]
+) -> None:
+    loop = make_loop()
+    run("dictate")
+    assert loop.notes == ["Naïve cough.", "Naïve cough. Bye."]
+
+
+def test_transcribe_keeps_recordings_where_there_is_a_store(
+    transcription: FakeTranscription, tmp_path: Path
+) -> None:
+    def recorder_of(*options: str) -> tuple[bool, bool]:
+        unkept = "nothing is kept" in run("transcribe", "a.wav", *options).stderr
+        return transcription.call["recorder"] is not None, unkept
+
+    assert recorder_of() == (False, True)
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "store.json").touch()
+    assert recorder_of() == (True, False)
+    assert recorder_of("--no-store") == (False, True)
+
+
+def test_recordings_that_could_not_be_kept_are_listed(transcription: FakeTranscription) -> None:
+    transcription.not_kept = [(Path("a.wav"), "store: the disk is full")]
+    result = run("transcribe", "a.wav", "--no-store")
+    assert (result.exit_code, result.stdout) == (1, "1 transcribed, 1 not kept\n")
+    assert result.stderr.splitlines()[-1] == "voicemed: error: a.wav: store: the disk is full"
 
 
 # -- dictate
@@ -258,6 +399,7 @@ class FakeTranscription:
 
     def __init__(self) -> None:
         self.failed: list[tuple[Path, str]] = []
+        self.not_kept: list[tuple[Path, str]] = []
         self.call: dict[str, Any] = {}
 
     def __call__(self, paths: Sequence[Path], **options: Any) -> BatchReport:
@@ -267,7 +409,7 @@ class FakeTranscription:
                 options["progress"](
                     BatchProgress(path, index, len(paths), position, 60.0, speed=30, remaining=1)
                 )
-        return BatchReport([Path("a.wav")], [], self.failed)
+        return BatchReport([Path("a.wav")], [], self.failed, self.not_kept)
 
 
 @pytest.fixture
@@ -281,7 +423,7 @@ def test_transcribe_passes_on_and_reports(transcription: FakeTranscription) -> N
     result = run("transcribe", "a.wav", "b.wav", "--format", "TXT, findings,txt", "--force")
     assert result.exit_code == 0
     assert result.stdout == "1 transcribed\n"
-    assert result.stderr == "[1/2] a.wav (01:00)\n[2/2] b.wav (01:00)\n"
+    assert result.stderr == NOTHING_KEPT + "[1/2] a.wav (01:00)\n[2/2] b.wav (01:00)\n"
     call = transcription.call
     assert call["paths"] == [Path("a.wav"), Path("b.wav")]
     assert call["formats"] == ("txt", "findings")
@@ -298,7 +440,7 @@ def test_transcribe_lists_the_failed_and_exits_with_1(
     result = run("transcribe", "b.wav")
     assert result.exit_code == 1
     assert result.stdout == "1 transcribed, 2 failed\n"
-    assert result.stderr.splitlines()[1:] == [
+    assert result.stderr.splitlines()[2:] == [
         "voicemed: error: b.wav: no sound in it",
         "voicemed: error: c .wav: it is empty",
     ]
@@ -466,7 +608,9 @@ SCRIPT = """
 import sys
 sys.path.insert(0, {tests!r})
 from test_cli import FakeLoop
-from voicemed import cli, live
+from pathlib import Path
+from voicemed import cli, intake, live
+intake.store_folder = lambda settings: Path("/nowhere")
 def build(settings, **options):
     {before}
     return FakeLoop()
@@ -494,7 +638,7 @@ def test_an_ascii_locale_replaces_what_it_cannot_show() -> None:
     out, err = session_process(PYTHONIOENCODING="ascii", FORCE_COLOR="1").communicate()
     assert out.startswith(b"[00:01] Na?ve cough.\n  + cough")
     assert b"\x1b" not in out
-    assert err == b""
+    assert err == NOTHING_KEPT.encode()
 
 
 def test_help_in_an_ascii_locale() -> None:
@@ -507,7 +651,7 @@ def test_help_in_an_ascii_locale() -> None:
 def test_being_terminated_ends_like_ctrl_c() -> None:
     child = session_process(before="import signal; signal.raise_signal(signal.SIGTERM)")
     _, err = child.communicate()
-    assert (child.returncode, err) == (130, b"voicemed: stopped\n")
+    assert (child.returncode, err) == (130, f"{NOTHING_KEPT}voicemed: stopped\n".encode())
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
@@ -524,7 +668,7 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     assert child.stdout is not None
     child.stdout.close()
     assert child.stderr is not None
-    assert child.stderr.read() == b""
+    assert child.stderr.read() == NOTHING_KEPT.encode()
     assert child.wait() == 1
 
 

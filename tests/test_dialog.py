@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voicemed.assertion import Assertion, Experiencer, Status
-from voicemed.dialog import addressed_at, request_of, respond
+from voicemed.dialog import addressed_at, consent_in, request_of, respond
 from voicemed.encounter import Encounter
 from voicemed.findings import Finding, FindingKind
 from voicemed.lexicon import Concept, load_lexicon
@@ -69,6 +69,36 @@ def visit() -> Encounter:
 )
 def test_request_of(text: str, request_: str | None) -> None:
     assert request_of(text, "assistant") == request_
+
+
+@pytest.mark.parametrize(
+    ("request_", "stated"),
+    [
+        ("the patient agrees to the recording", (True, "patient")),
+        ("The patient agrees to be recorded.", (True, "patient")),
+        ("patient consents to recording", (True, "patient")),
+        ("she has given her consent to this consultation being recorded", (True, "patient")),
+        ("please note that he has agreed to recording the visit", (True, "patient")),
+        ("her mother agrees to the recording", (True, "relative")),
+        ("the guardian consents to the recording of this session", (True, "guardian")),
+        ("the patient does not agree to the recording", (False, "patient")),
+        ("She doesn't want to be recorded.", (False, "patient")),
+        ("the patient no longer agrees to being recorded", (False, "patient")),
+        ("The patient has not agreed to the recording", (False, "patient")),
+        ("the patient refuses to be recorded", (False, "patient")),
+        ("the patient has withdrawn her consent", (False, "patient")),
+        ("his father objects to the recording", (False, "relative")),
+        ("the patient agrees", None),
+        ("the patient agrees to the operation", None),
+        ("does the patient agree to the recording", None),
+        ("the patient agrees to the recording if nobody else hears it", None),
+        ("the patient wants to be recorded", None),
+        ("read back the symptoms", None),
+        ("", None),
+    ],
+)
+def test_consent_that_is_stated(request_: str, stated: tuple[bool, str] | None) -> None:
+    assert consent_in(request_) == stated
 
 
 def test_the_wake_word_is_configurable() -> None:

@@ -1,29 +1,45 @@
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import errno
 import os
 import re
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from fakes import FakeRecognizer, FakeSink, FakeSource, FakeSynthesizer, FakeVad, Voice, silence
+from fakes import (
+    FakeRecognizer,
+    FakeRecorder,
+    FakeSink,
+    FakeSource,
+    FakeSynthesizer,
+    FakeVad,
+    Voice,
+    silence,
+)
 from virtual_microphone import virtual_microphone
 
 from voicemed import live
 from voicemed.audio import AudioChunk, Samples
-from voicemed.config import Settings
+from voicemed.config import Settings, StoreSettings
 from voicemed.endpointing import Utterance
-from voicemed.errors import DeviceError, ModelMissing
+from voicemed.errors import DeviceError, ModelMissing, StoreError
 from voicemed.findings import Extractor
 from voicemed.live import Event, LiveLoop, Replied, TurnAdded
 from voicemed.microphone import DeviceLost, DeviceRestored, HearingAgain, NothingHeard
+from voicemed.note import Dictation
+from voicemed.recording import Recording
 from voicemed.symptoms import create_symptom_extractor
+from voicemed.transcript import Turn
 
 SAMPLES = Path(__file__).resolve().parents[1] / "audio_samples"
 PAUSE = silence(1.0)
@@ -49,6 +65,9 @@ class Stage:
         dictation: bool = False,
         extractor: Callable[[], Extractor] = create_symptom_extractor,
         noise: tuple[str, ...] = (),
+        recorder: FakeRecorder | None = None,
+        unlock: Callable[[str], None] | None = None,
+        settings: Settings | None = None,
     ) -> None:
         self.source = FakeSource(*script, paced=paced, stays_open=stays_open)
         self.sink = sink or FakeSink()
@@ -63,8 +82,10 @@ class Stage:
             recognizer=lambda: self.recognizer,
             extractor=None if dictation else extractor,
             synthesizer=lambda: self.synthesizer,
-            settings=Settings(),
+            settings=settings or Settings(),
             interactive=False,
+            recorder=(lambda: recorder) if recorder is not None else None,
+            unlock=unlock,
         )
 
     def run(self) -> Stage:
@@ -371,6 +392,19 @@ def test_failing_recognition_keeps_the_turns_before(voice: Voice) -> None:
     assert stage.texts == ["I have a cough."]
 
 
+def test_failing_recognition_ends_a_loop_with_much_to_recognise(voice: Voice) -> None:
+    said = [voice.say("I have a cough.", pause=1.0) for _ in range(20)]
+    stage: Stage = Stage(*said, voice=voice)
+
+    def fail_late(*_: object, **__: object) -> Any:
+        _await(lambda: len(stage.loop._work._finals) == live._AHEAD)
+        raise FailureError
+
+    stage.recognizer.transcribe = fail_late  # type: ignore[method-assign]
+    with pytest.raises(FailureError):
+        stage.run()
+
+
 def test_failing_extraction_keeps_the_words(voice: Voice) -> None:
     class Broken:
         update = staticmethod(_fail)
@@ -463,6 +497,431 @@ def _await(condition: Callable[[], bool]) -> None:
             return
         threading.Event().wait(0.01)
     pytest.fail("it did not happen within 10 s")
+
+
+# --- the record ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def recorder() -> FakeRecorder:
+    return FakeRecorder()
+
+
+DISK_FULL = OSError(errno.ENOSPC, "No space left on device")
+ALARM = "I have stopped recording: the disk is full."
+
+
+def test_the_record_has_all_that_was_heard_and_found(voice: Voice, recorder: FakeRecorder) -> None:
+    sound = np.concatenate(
+        [voice.say("I have a cough.", pause=1.0), voice.say("Any fever?", pause=1.0)]
+    )
+    stage: Stage = Stage(sound, voice=voice, recorder=recorder).run()
+    assert np.array_equal(recorder.samples, sound)
+    assert recorder.turns == stage.loop.encounter.turns
+    assert recorder.found[-1] == tuple(stage.loop.encounter.findings)
+    assert recorder.finished == ("fake recogniser", {})
+    assert recorder.log[-1] == "finish"
+    assert stage.loop.record_id == recorder.id
+
+
+def test_sound_is_on_disk_before_it_is_recognised(voice: Voice, recorder: FakeRecorder) -> None:
+    stage: Stage = Stage(voice.say("I have a cough.", pause=1.0), voice=voice, recorder=recorder)
+    transcribe = stage.recognizer.transcribe
+    synced: list[int] = []
+
+    def spy(utterances: Any, **options: Any) -> Any:
+        synced.append(recorder.synced - len(utterances[0].samples))
+        return transcribe(utterances, **options)
+
+    stage.recognizer.transcribe = spy  # type: ignore[method-assign]
+    stage.run()
+    assert synced
+    assert min(synced) >= 0
+
+
+def test_a_turn_is_in_the_record_before_it_is_shown(voice: Voice, recorder: FakeRecorder) -> None:
+    stage: Stage = Stage(
+        voice.say("I have a cough.", pause=1.0), voice.say("No fever.", pause=1.0),
+        voice=voice, recorder=recorder,
+    )  # fmt: skip
+
+    def observe(event: Event) -> None:
+        if isinstance(event, TurnAdded):
+            assert recorder.turns[-1] == event.turn
+            assert recorder.found[-1] == tuple(stage.loop.encounter.findings)
+
+    stage.loop.run(observe)
+    assert len(recorder.turns) == 2
+
+
+def test_findings_are_written_only_when_they_change(voice: Voice, recorder: FakeRecorder) -> None:
+    Stage(
+        voice.say("I have a cough.", pause=1.0), voice.say("Hello there.", pause=1.0),
+        voice=voice, recorder=recorder,
+    ).run()  # fmt: skip
+    assert len(recorder.found) == 1
+
+
+def test_the_assistants_own_voice_is_recorded_but_not_heard(
+    voice: Voice, recorder: FakeRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "_REVERBERATION", 0.0)
+    sink = FakeSink(audible=True, until_stopped=True)
+    asked = voice.say("Assistant, did she mention fever?", pause=1.0)
+    answer = voice.say("not mentioned fever", pause=1.0)
+    stage: Stage = Stage(
+        asked,
+        lambda: sink.playing.wait(10),
+        answer,
+        lambda: _until_not_speaking(stage),
+        voice=voice, sink=sink, paced=True, recorder=recorder,
+    )  # fmt: skip
+    stage.run()
+    assert np.array_equal(recorder.samples, np.concatenate([asked, answer]))
+    assert stage.texts == ["Assistant, did she mention fever?"]
+
+
+def test_dropped_sound_is_counted_in_the_record(voice: Voice, recorder: FakeRecorder) -> None:
+    Stage(
+        voice.say("thanks for watching", pause=1.0), voice=voice, noise=("watching",),
+        recorder=recorder,
+    ).run()  # fmt: skip
+    assert recorder.finished == ("fake recogniser", {"repetition": 1})
+
+
+def test_a_note_is_kept_each_time(voice: Voice, recorder: FakeRecorder) -> None:
+    stage: Stage = Stage(
+        voice.say("Fever.", pause=1.0), voice.say("Cough.", pause=1.0), voice=voice,
+        dictation=True, recorder=recorder,
+    )  # fmt: skip
+    note = Dictation()
+
+    def observe(event: Event) -> None:
+        if isinstance(event, TurnAdded):
+            note.feed(event.turn)
+            stage.loop.write_note(note.text)
+
+    stage.loop.run(observe)
+    assert recorder.notes == ["Fever.", "Fever. Cough."]
+
+
+def test_the_light_is_on_only_while_sound_is_stored(voice: Voice, recorder: FakeRecorder) -> None:
+    lights: list[tuple[bool, bool]] = []
+
+    def shown(record: FakeRecorder | None) -> set[tuple[bool, bool]]:
+        stage = Stage(voice.say("I have a cough.", pause=1.0), voice=voice, recorder=record)
+        lights.clear()
+        stage.loop.run(
+            lambda _: lights.append((stage.loop.status.listening, stage.loop.status.recording))
+        )
+        assert lights[-1] == (False, False)
+        return set(lights)
+
+    assert shown(recorder) == {(False, False), (True, True)}
+    assert shown(None) == {(False, False), (True, False)}
+
+
+@pytest.mark.parametrize("part", ["sound_error", "text_error"])
+def test_a_full_disk_ends_the_recording_but_not_the_consultation(
+    voice: Voice, recorder: FakeRecorder, part: str
+) -> None:
+    stage: Stage = Stage(
+        voice.say("I have a cough.", pause=1.0),
+        lambda: _await(lambda: bool(recorder.turns)),
+        lambda: setattr(recorder, part, DISK_FULL),
+        voice.say("No fever.", pause=1.0),
+        lambda: _await(lambda: ALARM in stage.synthesizer.said),
+        voice.say("I have a headache.", pause=1.0),
+        voice=voice,
+        recorder=recorder,
+    )
+    stage.run()
+    assert stage.texts == ["I have a cough.", "No fever.", "I have a headache."]
+    assert stage.findings == {"cough": "present", "fever": "absent", "headache": "present"}
+    assert stage.synthesizer.said == [ALARM]
+    assert stage.events.count(Replied(ALARM)) == 1
+    assert "RECORDING HAS STOPPED: the disk is full" in stage.loop.status.alarm
+    assert stage.loop.record_failure == "the disk is full"
+    assert recorder.turns[0].text == "I have a cough."
+    # Where only sound does not fit any more, what is said still does.
+    kept = (3, True) if part == "sound_error" else (1, False)
+    assert (len(recorder.turns), recorder.finished is not None) == kept
+
+
+def test_the_alarm_comes_within_two_seconds(voice: Voice, recorder: FakeRecorder) -> None:
+    failed: list[float] = []
+    told: list[float] = []
+    stage: Stage = Stage(
+        lambda: failed.append(time.monotonic()),
+        lambda: setattr(recorder, "sound_error", DISK_FULL),
+        silence(1.0),
+        lambda: _await(lambda: bool(told)),
+        voice=voice,
+        recorder=recorder,
+    )
+    stage.loop.run(
+        lambda event: told.append(time.monotonic()) if isinstance(event, Replied) else None
+    )
+    assert told[0] - failed[0] < 2
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError(errno.EIO, "Input/output error"), "the disk cannot be written"),
+        (OSError(errno.EFBIG, "File too large"), "the disk is full"),
+        (StoreError("encounter 12: the journal is damaged"), "the record cannot be written"),
+        (ValueError("my headache"), "an unexpected ValueError"),
+    ],
+)
+def test_whatever_fails_in_the_record_is_said_in_plain_words(
+    voice: Voice, recorder: FakeRecorder, error: Exception, reason: str
+) -> None:
+    recorder.sound_error = error
+    stage: Stage = Stage(
+        voice.say("I have a cough.", pause=1.0), voice=voice, recorder=recorder
+    ).run()
+    assert stage.texts == ["I have a cough."]
+    assert stage.loop.record_failure == reason
+
+
+def test_a_failure_at_the_very_end_is_known(voice: Voice, recorder: FakeRecorder) -> None:
+    stage: Stage = Stage(silence(1.0), voice=voice, recorder=recorder)
+    stage.source._script = (silence(1.0), lambda: setattr(recorder, "text_error", DISK_FULL))
+    stage.run()
+    assert stage.loop.record_failure == "the disk is full"
+
+
+def test_a_disk_that_is_nearly_full_is_warned_of(voice: Voice) -> None:
+    recorder = FakeRecorder(free=200_000_000)
+    seen: list[str] = []
+    stage: Stage = Stage(
+        silence(10.1),
+        lambda: _await(lambda: bool(stage.loop.status.alarm)),
+        lambda: setattr(recorder, "free", 10**12),
+        silence(10.1),
+        lambda: _await(lambda: not stage.loop.status.alarm),
+        voice=voice,
+        recorder=recorder,
+    )
+    stage.loop.run(lambda _: seen.append(stage.loop.status.alarm))
+    assert seen[0] == (
+        "the disk of the record is nearly full (200 MB, 104 minutes of sound): make room on it"
+    )
+    assert seen[-1] == ""
+    assert stage.synthesizer.said == []
+
+
+def test_a_record_that_cannot_be_begun_ends_the_command_before_it_listens(voice: Voice) -> None:
+    def begin() -> FakeRecorder:
+        raise StoreError("store: the disk is full")
+
+    stage: Stage = Stage(voice.say("I have a cough."), voice=voice)
+    stage.loop._recording = Recording(begin, warn_free=0)
+    with pytest.raises(StoreError):
+        stage.run()
+    assert stage.recognizer.calls == []
+    assert stage.sink.closed
+
+
+def test_where_recognition_is_too_slow_the_sound_is_kept(
+    voice: Voice, recorder: FakeRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "_PATIENCE", 2)
+    said = [voice.say("I have a cough.", pause=1.0) for _ in range(8)]
+    stage: Stage = Stage(*said, voice=voice, paced=True, recorder=recorder)
+    transcribe = stage.recognizer.transcribe
+
+    def slow(utterances: Any, **options: Any) -> Any:
+        assert stage.source.drained.wait(10)
+        return transcribe(utterances, **options)
+
+    stage.recognizer.transcribe = slow  # type: ignore[method-assign]
+    stage.run()
+    assert np.array_equal(recorder.samples, np.concatenate(said))
+    missing = stage.loop.encounter.dropped["not recognised in time; its sound is kept"]
+    assert len(stage.texts) == 8 - missing
+    assert missing >= 5
+
+
+def test_a_frozen_screen_does_not_hold_up_the_recording(
+    voice: Voice, recorder: FakeRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "_QUEUED", 8)
+    stage: Stage = Stage(silence(30.0), voice=voice, paced=True, recorder=recorder)
+
+    def frozen(event: Event) -> None:
+        assert stage.source.drained.wait(10)
+
+    stage.loop.run(frozen)
+    assert recorder.samples.size == silence(30.0).size
+
+
+def _interrupt_twice() -> None:
+    signal.raise_signal(signal.SIGINT)
+    signal.raise_signal(signal.SIGINT)
+
+
+def _endings() -> dict[str, Callable[[Stage], object]]:
+    return {
+        "normal": lambda stage: None,
+        "Ctrl-C": lambda stage: signal.raise_signal(signal.SIGINT),
+        "Ctrl-C twice": lambda stage: _interrupt_twice(),
+        "failing source": _fail,
+        "failing recognition": lambda stage: setattr(stage.recognizer, "error", FailureError()),
+        "failing screen": lambda stage: setattr(stage, "observe", _fail),
+    }
+
+
+@pytest.mark.parametrize("ending", _endings())
+def test_the_record_is_completed_however_the_loop_ends(
+    voice: Voice, recorder: FakeRecorder, ending: str
+) -> None:
+    stage: Stage = Stage(
+        voice.say("I have a cough.", pause=1.0),
+        lambda: _await(lambda: bool(recorder.turns)),
+        lambda: _endings()[ending](stage),
+        voice.say("I have a fever.", pause=1.0),
+        voice=voice,
+        recorder=recorder,
+    )
+    with contextlib.suppress(FailureError, KeyboardInterrupt):
+        stage.loop.run(lambda event: stage.observe(event))
+    assert recorder.turns[0].text == "I have a cough."
+    assert recorder.finished is not None
+    assert recorder.log[-1] == "finish"
+
+
+def test_a_second_ctrl_c_waits_for_what_is_being_written(
+    voice: Voice, recorder: FakeRecorder
+) -> None:
+    written: list[str] = []
+    stage: Stage = Stage(
+        voice.say("I have a cough.", pause=1.0), voice=voice, stays_open=True, recorder=recorder
+    )
+
+    def turn(turn: Turn, language: str = "") -> None:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        written.append(turn.text)
+
+    recorder.turn = turn  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        stage.run()
+    assert written == ["I have a cough."]
+    assert recorder.finished is not None
+
+
+# --- consent that is spoken ----------------------------------------------------------------------
+
+
+def test_spoken_consent_is_recorded_with_its_place(voice: Voice, recorder: FakeRecorder) -> None:
+    stage: Stage = Stage(
+        voice.say("I have a cough.", pause=1.0),
+        voice.say("Assistant, the patient agrees to the recording.", pause=1.0),
+        voice=voice,
+        recorder=recorder,
+    ).run()
+    (consent,) = recorder.consents
+    asked = stage.loop.encounter.turns[1]
+    assert (consent.given, consent.by, consent.clip) == (True, "patient", (asked.start, asked.end))
+    assert stage.synthesizer.said == ["I have noted that the patient agrees to the recording."]
+
+
+def test_where_the_patient_does_not_agree_nothing_more_is_heard(
+    voice: Voice, recorder: FakeRecorder
+) -> None:
+    refused = voice.say("Assistant, the patient does not agree to the recording.", pause=1.0)
+    stage: Stage = Stage(
+        refused,
+        lambda: _await(lambda: stage.source.closed),
+        voice.say("I have a cough.", pause=1.0),
+        voice=voice,
+        recorder=recorder,
+    )
+    stage.run()
+    assert [consent.given for consent in recorder.consents] == [False]
+    assert recorder.samples.size == refused.size
+    assert len(stage.texts) == 1
+    assert recorder.finished is not None
+
+
+# --- the lock ------------------------------------------------------------------------------------
+
+
+class Passphrase:
+    """Takes one passphrase, and not before it is told to."""
+
+    def __init__(self) -> None:
+        self.may_answer = threading.Event()
+
+    def __call__(self, passphrase: str) -> None:
+        assert self.may_answer.wait(10)
+        if passphrase != "right":
+            raise StoreError("the passphrase is wrong")
+
+
+IDLE = dataclasses.replace(Settings(), store=StoreSettings(lock_after=0.3))
+
+
+def test_it_locks_when_nobody_is_there_and_the_passphrase_unlocks(
+    voice: Voice, recorder: FakeRecorder
+) -> None:
+    check = Passphrase()
+    notes: list[str] = []
+
+    def tries(passphrase: str) -> Callable[[], None]:
+        def action() -> None:
+            check.may_answer.clear()
+            stage.loop.unlock(passphrase)
+            stage.loop.unlock("while it is checked nothing more is taken")
+            _await(lambda: stage.loop.status.lock_note == "checking")
+            check.may_answer.set()
+            _await(lambda: stage.loop.status.lock_note != "checking")
+            notes.append(stage.loop.status.lock_note)
+
+        return action
+
+    stage: Stage = Stage(
+        voice.say("I have a cough.", pause=1.0),
+        lambda: _await(lambda: stage.loop.status.locked),
+        voice.say("Assistant, read back the symptoms.", pause=1.0),
+        lambda: _await(lambda: len(stage.synthesizer.said) == 1),
+        tries("wrong"),
+        tries("right"),
+        voice.say("Assistant, did she mention cough?", pause=1.0),
+        lambda: _await(lambda: len(stage.synthesizer.said) == 2),
+        voice=voice,
+        recorder=recorder,
+        unlock=check,
+        settings=IDLE,
+    )
+    stage.run()
+    assert notes == ["the passphrase is wrong", ""]
+    assert stage.synthesizer.said == ["I am locked. Please unlock the screen first.", "Yes: cough."]
+    assert len(recorder.turns) == 3  # recording goes on
+
+
+def test_keys_and_speech_keep_it_open(voice: Voice) -> None:
+    locked: list[bool] = []
+
+    def busy() -> None:
+        for _ in range(10):
+            stage.loop.touch()
+            threading.Event().wait(0.06)
+        locked.append(stage.loop.status.locked)
+
+    stage: Stage = Stage(busy, voice=voice, unlock=Passphrase(), settings=IDLE)
+    stage.run()
+    assert locked == [False]
+
+
+def test_without_a_passphrase_nothing_locks(voice: Voice) -> None:
+    settings = dataclasses.replace(Settings(), store=StoreSettings(lock_after=0.01))
+    stage: Stage = Stage(lambda: threading.Event().wait(0.3), voice=voice, settings=settings)
+    stage.run()
+    stage.loop.lock()
+    assert not stage.loop.status.locked
 
 
 # --- partial hypotheses and work ahead -----------------------------------------------------------

@@ -73,6 +73,15 @@ class ScriptedLoop(LiveLoop):
             recording=True,
         )
         self.calls: list[str] = []
+        self.record = ("", "")
+
+    @property
+    def record_id(self) -> str:
+        return self.record[0]
+
+    @property
+    def record_failure(self) -> str:
+        return self.record[1]
 
     def run(self, observe: Callable[[Event], None]) -> None:
         for event in self.events():
@@ -107,6 +116,15 @@ class ScriptedLoop(LiveLoop):
 
     def close(self) -> None:
         self.calls.append("close")
+
+    def touch(self) -> None:
+        self.calls.append("touch")
+
+    def lock(self) -> None:
+        self.change(locked=True)
+
+    def unlock(self, passphrase: str) -> None:
+        self.calls.append(f"unlock {passphrase}")
 
 
 @pytest.fixture
@@ -202,6 +220,9 @@ def test_no_terminal_is_too_small(width: int, height: int) -> None:
         )
         == height
     )
+    assert len(
+        cells(ui.locked_view(loop.status, 9, width=width, height=height), width, height)
+    ) == (height)
     note = "Cough for three days.\n\nNo fever. " * 30
     assert (
         len(cells(ui.dictation_view(note, loop.status, width=width, height=height), width, height))
@@ -229,6 +250,48 @@ def test_a_warning_shows_on_the_smallest_terminal() -> None:
     loop.change(warning="microphone lost")
     view = ui.session_view(loop.encounter, loop.status, width=30, height=5)
     assert cells(view, 30, 5)[-1].strip() == "microphone lost"
+
+
+def test_the_alarm_comes_before_other_warnings_and_both_show(played: ScriptedLoop) -> None:
+    played.change(alarm="RECORDING HAS STOPPED: the disk is full", warning="microphone lost")
+    for width, height in [(80, 24), (60, 20)]:
+        view = ui.session_view(played.encounter, played.status, width=width, height=height)
+        text = "\n".join(cells(view, width, height))
+        assert text.index("RECORDING HAS STOPPED") < text.index("microphone lost")
+    view = ui.session_view(played.encounter, played.status, width=30, height=5)
+    assert cells(view, 30, 5)[-1].startswith("RECORDING HAS STOPPED")
+
+
+@pytest.mark.parametrize(
+    ("fields", "light"),
+    [
+        ({"recording": True, "listening": True}, "● REC 00:00"),
+        ({"recording": False, "listening": True}, "● LISTENING, not stored 00:00"),
+        ({"recording": False, "listening": False}, "○ idle 00:00"),
+        ({"recording": True, "listening": True, "speaking": True}, "● REC ◆ speaking 00:00"),
+        ({"recording": False, "listening": False, "speaking": True}, "◆ speaking 00:00"),
+    ],
+)
+def test_the_light_tells_whether_sound_is_stored(fields: dict[str, bool], light: str) -> None:
+    loop = ScriptedLoop()
+    loop.change(**fields)
+    view = ui.session_view(loop.encounter, loop.status, width=80, height=24)
+    assert cells(view, 80, 24)[0].startswith(light)
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (30, 5), (120, 40)])
+def test_the_lock_screen_shows_nothing_of_the_encounter(
+    played: ScriptedLoop, width: int, height: int
+) -> None:
+    played.change(
+        locked=True, committed=" my", tentative=" back", lock_note="wrong", alarm="disk full"
+    )
+    view = ui.locked_view(played.status, 5, width=width, height=height)
+    text = "\n".join(cells(view, width, height))
+    assert "Locked. Recording goes on." in text
+    assert "Passphrase: •••••" in text or height < 6
+    for hidden in ("headache", "back", "fever", "Present", "my"):
+        assert hidden not in text
 
 
 def test_control_characters_do_not_reach_the_terminal() -> None:
@@ -547,11 +610,68 @@ def test_keys_reach_the_loop_and_the_terminal_is_restored(terminal: PseudoTermin
 
     with pytest.raises(RuntimeError):
         fails_after_some_keys()
-    assert loop.calls == ["address", "stop_speaking", "close"]
+    assert [call for call in loop.calls if call != "touch"] == ["address", "stop_speaking", "close"]
     assert termios.tcgetattr(terminal.descriptor) == before
     shown = terminal.shown()
     assert "\x1b[?1049h" in shown
     assert shown.rindex("\x1b[?1049l") > shown.rindex("REC")
+
+
+def test_the_passphrase_is_typed_on_the_lock_screen(terminal: PseudoTerminal) -> None:
+    loop = ScriptedLoop()
+    loop.run(lambda event: None)
+    loop.change(lockable=True)
+    with terminal.as_stdio(), ui.follow_session(loop) as observe:
+        terminal.press(b"l q")
+        observe(StatusChanged())
+        marker = loop.change(warning="here it is locked")
+        terminal.press(b"x\x15se\x7fesame\xc3\xa9 q\n")
+        observe(TurnAdded(turn(9, "nothing", start=0)))
+        assert isinstance(marker, StatusChanged)
+        terminal.press(b"\n")
+        observe(StatusChanged())
+    assert [call for call in loop.calls if call != "touch"] == ["unlock sesameé q", "unlock "]
+    shown = terminal.shown()
+    locked = shown[shown.index("here it is locked") :]
+    assert "sesame" not in shown
+    assert "headache" not in locked
+
+
+def test_a_kept_encounter_leaves_no_words_on_the_terminal(terminal: PseudoTerminal) -> None:
+    loop = ScriptedLoop()
+    loop.record = ("0123abcd-0000-4000-8000-000000000000", "")
+    with terminal.as_stdio():
+        with ui.follow_session(loop) as observe:
+            loop.run(observe)
+        ui.print_session_end(loop.encounter, output="none", kept=True)
+        ui.print_record(loop)
+        ui.print_note("Cough for three days.", kept=True)
+    left = terminal.shown().rpartition("\x1b[?1049l")[2]
+    assert "3 turns, 3 findings" in left
+    assert "Encounter 0123abcd is kept: voicemed encounters show 0123abcd" in left
+    assert "headache" not in left
+    assert "Cough" not in left
+
+
+def test_a_recording_that_stopped_is_said_at_the_end(
+    capsys: pytest.CaptureFixture[str], played: ScriptedLoop
+) -> None:
+    played.record = ("0123abcd-0000", "the disk is full")
+    ui.print_record(played)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == (
+        "voicemed: warning: recording stopped before the end: the disk is full\n"
+        "Encounter 0123abcd is kept: voicemed encounters show 0123abcd\n"
+    )
+
+
+def test_an_alarm_rings_the_bell_once(terminal: PseudoTerminal) -> None:
+    loop = ScriptedLoop()
+    with terminal.as_stdio(), ui.follow_session(loop) as observe:
+        for _ in range(3):
+            observe(loop.change(alarm="RECORDING HAS STOPPED"))
+    assert terminal.shown().count("\x07") == 1
 
 
 def test_the_dictation_screen_shows_the_note(terminal: PseudoTerminal) -> None:
@@ -565,7 +685,7 @@ def test_the_dictation_screen_shows_the_note(terminal: PseudoTerminal) -> None:
         observe(loop.add(turn(1, "Cough", start=0)))
     shown = terminal.shown()
     assert "Cough for three days." in shown
-    assert loop.calls == ["close"]
+    assert loop.calls == ["touch", "touch", "close"]
 
 
 def test_dictation_in_a_pipe_shows_warnings_and_then_the_note(

@@ -11,10 +11,10 @@ import json
 import os
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, date, datetime
 from itertools import chain, islice, pairwise
 from pathlib import Path
 
@@ -26,8 +26,10 @@ from voicemed.audio import SAMPLE_RATE, AudioChunk, Framer, Seconds, probe, read
 from voicemed.config import EndpointingSettings, RecognitionSettings, Settings
 from voicemed.diarization import assign_roles, merge, speaker_channels
 from voicemed.endpointing import Ended, Endpointer, Utterance
-from voicemed.errors import AudioFileError, OutputError
+from voicemed.errors import AudioFileError, OutputError, StoreError
 from voicemed.extraction import create_extractor, extract
+from voicemed.findings import Finding
+from voicemed.recording import Recorder
 from voicemed.transcript import (
     WRITERS,
     Segment,
@@ -88,6 +90,8 @@ class BatchReport:
     "Done before, with the same content and settings."
     failed: list[tuple[Path, str]]
     "With the reason, one line."
+    not_kept: list[tuple[Path, str]] = field(default_factory=list)
+    "Done, but not in the store, with the reason."
 
 
 def transcribe_files(
@@ -98,12 +102,15 @@ def transcribe_files(
     settings: Settings,
     force: bool,
     progress: Callable[[BatchProgress], None],
+    recorder: Callable[[Path], Recorder] | None = None,
 ) -> BatchReport:
     """Transcribe recordings and those in folders, and write NAME.txt, NAME.json and so on.
 
     output: the folder for the results, otherwise each recording's own. Where two recordings would
     have the same results, these keep the extension (NAME.wav.txt), or their folder's name as well
     (FOLDER-NAME.wav.txt).
+
+    recorder: begins the stored encounter of a recording; None keeps the results only.
 
     Raises ModelError, EngineError or ConfigError where nothing can be recognised; what is wrong
     with one recording, or with where its results go, is in the report.
@@ -123,17 +130,50 @@ def transcribe_files(
             if transcriber is None:
                 transcriber = Transcriber(settings)
             ledger.record(target, key, ())  # what cannot be written should not take an hour first
-            tell = _Reporter(path, index, len(jobs), progress)
+            tell = Reporter(path, index, len(jobs), progress)
             transcript = transcriber.transcribe(path, tell)
             for name in formats:
                 suffix, write = WRITERS[name]
                 save_text(target.with_name(target.name + suffix), write(transcript))
+            if recorder is not None and (problem := _keep(path, transcript, recorder)):
+                report.not_kept.append((path, problem))
             ledger.record(target, key, formats)
         except (AudioFileError, OutputError) as error:
             report.failed.append((path, str(error)))
         else:
             report.done.append(path)
     return report
+
+
+def _keep(path: Path, transcript: Transcript, begin: Callable[[Path], Recorder]) -> str:
+    """Store the sound and what came of it; returns what went wrong, in a line, or nothing."""
+    try:
+        record = begin(path)
+        for block in read_blocks(path, on_damage=lambda _: None):
+            record.audio(block.samples)
+        for turn in transcript.turns:
+            record.turn(turn, transcript.language)
+        record.findings(transcript.findings)
+        record.finish(model=transcript.model, dropped=transcript.dropped)
+    except StoreError as error:
+        return str(error)
+    except OSError as error:
+        return f"{path}: not kept in the store: {error.strerror}"
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What was recognised and found in some sound."""
+
+    duration: Seconds
+    language: str
+    "ISO 639-1; empty if nothing was said."
+    model: str
+    turns: tuple[Turn, ...]
+    findings: tuple[Finding, ...]
+    dropped: Mapping[str, int]
+    "How many stretches of sound were not written down, by reason."
 
 
 class Transcriber:
@@ -160,26 +200,58 @@ class Transcriber:
         """
         info = probe(path)
         apart = speaker_channels(path) if info.channels == 2 else None
-        channels = (0, 1) if apart else (None,)
         cutting = _CUTTING
         if info.sample_rate <= _TELEPHONE:
             cutting = replace(cutting, threshold=_TELEPHONE_THRESHOLD)
         damage: list[str] = []
+        if apart is None:
+            streams = [read_blocks(path, on_damage=damage.append)]
+        else:
+            streams = [apart.read(channel, on_damage=damage.append) for channel in (0, 1)]
+        heard = self._hear(streams, cutting, info.duration, progress)
+        return Transcript(
+            source=path.name,
+            source_sha256=_sha256(path),
+            created_at=datetime.now(UTC),
+            duration=heard.duration,
+            language=heard.language,
+            model=heard.model,
+            settings=_relevant(self._settings),
+            turns=heard.turns,
+            findings=heard.findings,
+            dropped=heard.dropped,
+            damage=damage[0] if damage else "",
+        )
+
+    def transcribe_sound(
+        self,
+        blocks: Iterator[AudioChunk],
+        duration: Seconds,
+        progress: Callable[[Seconds, Seconds], None] = lambda *_: None,
+        visit: date | None = None,
+    ) -> Heard:
+        """Sound at 16 kHz that is in no file, such as what the store keeps of a visit that day."""
+        return self._hear([blocks], _CUTTING, duration, progress, visit)
+
+    def _hear(
+        self,
+        streams: Sequence[Iterator[AudioChunk]],
+        cutting: EndpointingSettings,
+        duration: Seconds | None,
+        progress: Callable[[Seconds, Seconds], None],
+        visit: date | None = None,
+    ) -> Heard:
+        """What was said in the one stream of a recording, or in two with a speaker each."""
         dropped: Counter[str] = Counter()
+        languages: Counter[str] = Counter()
         spoken: list[list[Turn]] = []
         seconds = 0.0
-        languages: Counter[str] = Counter()
-        for number, channel in enumerate(channels, 1):
+        for number, blocks in enumerate(streams, 1):
             done = seconds
-            blocks = (
-                read_blocks(path, on_damage=damage.append)
-                if apart is None or channel is None
-                else apart.read(channel, on_damage=damage.append)
-            )
             speech = _Speech(blocks, self._vad, cutting)
 
             def tell(position: Seconds, done: Seconds = done) -> None:
-                progress(done + position, len(channels) * (info.duration or position))
+                progress(done + position, len(streams) * (duration or position))
 
             words: list[Word] = []
             for segment in self._recognized(speech, tell):
@@ -189,22 +261,17 @@ class Transcriber:
                     words += segment.words
                     languages[segment.language] += len(segment.words)
             seconds += speech.duration
-            spoken.append(split_turns(words, speaker=f"speaker {number}" if apart else ""))
-        turns = _with_roles(merge(spoken)) if apart else spoken[0]
-        return Transcript(
-            source=path.name,
-            source_sha256=_sha256(path),
-            created_at=datetime.now(UTC),
-            duration=seconds / len(channels),
+            speaker = f"speaker {number}" if len(streams) > 1 else ""
+            spoken.append(split_turns(words, speaker=speaker))
+        turns = _with_roles(merge(spoken)) if len(streams) > 1 else spoken[0]
+        recognition, extraction = self._settings.recognition, self._settings.extraction
+        return Heard(
+            duration=seconds / len(streams),
             language=max(languages, key=languages.__getitem__, default=""),
             model=self._recognizer.name,
-            settings=_relevant(self._settings),
             turns=tuple(turns),
-            findings=extract(
-                turns, self._settings.recognition.language, self._settings.extraction.heads
-            ),
+            findings=extract(turns, recognition.language, extraction.heads, visit),
             dropped=dict(dropped),
-            damage=damage[0] if damage else "",
         )
 
     def _recognized(self, speech: _Speech, progress: Callable[[Seconds], None]) -> list[Segment]:
@@ -355,8 +422,8 @@ def _with_roles(turns: Sequence[Turn]) -> list[Turn]:
     return [replace(turn, speaker=roles.get(turn.speaker, turn.speaker)) for turn in turns]
 
 
-class _Reporter:
-    """Turns positions in one file into BatchProgress."""
+class Reporter:
+    """Turns positions in one file into BatchProgress; called with the position and the duration."""
 
     def __init__(
         self, file: Path, index: int, count: int, progress: Callable[[BatchProgress], None]
@@ -366,6 +433,7 @@ class _Reporter:
         self._began = time.monotonic()
 
     def __call__(self, position: Seconds, duration: Seconds) -> None:
+        """Pass on how far it is."""
         elapsed = time.monotonic() - self._began
         speed = position / elapsed if elapsed > 0 else 0.0
         remaining = max(0.0, duration - position) / speed if speed > 0 else None

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,6 +24,9 @@ from voicemed.audio import SILENCE_DBFS, AudioChunk, Samples, Seconds, level_dbf
 from voicemed.config import Settings
 from voicemed.errors import ConfigError, VoicemedError
 from voicemed.microphone import Source
+
+if TYPE_CHECKING:
+    from voicemed.keyfile import KeyFile
 
 LISTEN: Seconds = 1.0
 "How long the microphone is listened to."
@@ -75,11 +80,7 @@ def probes(path: Path | None = None) -> Iterator[CheckResult]:
     yield _tried("recognition", State.FAILED, _recognition, settings)
     yield _tried("voice", State.WARNING, _voice, settings)
     yield _gpu()
-    yield CheckResult(
-        "keyed store",
-        State.NONE,
-        "not in this version: nothing is kept but the files that you ask for",
-    )
+    yield _tried("store", State.FAILED, _store, settings)
     yield _disk()
 
 
@@ -184,6 +185,47 @@ def _gpu() -> CheckResult:
         State.NONE,
         "recognition runs on the CPU (an NVIDIA GPU needs: pip install 'voicemed[gpu]')",
     )
+
+
+def _store(settings: Settings) -> CheckResult:
+    """The encrypted record, as far as it can be seen without its passphrase."""
+    from voicemed import keyfile
+
+    folder = config.store_folder(settings.store)
+    if not keyfile.exists(folder):
+        detail = "none: only the files that you ask for are kept (`voicemed init` makes one)"
+        return CheckResult("store", State.NONE, detail)
+    file = keyfile.load(folder)
+    free = shutil.disk_usage(folder).free
+    detail = f"{folder}: {free / 1e9:.0f} GB free, {_opens_with(settings, file)}"
+    if open_to_others := _open_to_others(folder):
+        detail = f"{folder}: other users may open {open_to_others} of its files and folders"
+        return CheckResult(
+            "store", State.WARNING, detail, f"chmod -R go= {shlex.quote(str(folder))}"
+        )
+    if free < settings.store.warn_free * 1e6:
+        return CheckResult("store", State.WARNING, detail, "make room: sessions may not be kept")
+    if settings.store.keyring and not keyfile.has_keyring():
+        remedy = "set keyring = false in [store]"
+        return CheckResult("store", State.WARNING, "no keyring that encrypts is here", remedy)
+    return CheckResult("store", State.OK, detail)
+
+
+def _opens_with(settings: Settings, file: KeyFile) -> str:
+    from voicemed import crypto, keyfile
+
+    if settings.store.keyring and (key := keyfile.remembered(file)):
+        crypto.wipe(key)
+        return "opens by the keyring"
+    return "opens with the passphrase"
+
+
+def _open_to_others(folder: Path) -> int:
+    """How many of its files and folders are not the owner's alone."""
+    if os.name != "posix":
+        return 0  # the folder of a Windows user is theirs by inheritance
+    places = [folder, *folder.rglob("*")]
+    return sum(bool(place.stat().st_mode & 0o077) for place in places)
 
 
 def _disk() -> CheckResult:

@@ -17,32 +17,47 @@ from collections.abc import Callable
 from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict, TypeVar
 
 import typer
 from typer.core import TyperCommand
 
-from voicemed import __version__
+from voicemed import __version__, record_cli
 from voicemed.config import Settings, load, override
-from voicemed.errors import ModelDamaged, OutputError, VoicemedError
+from voicemed.errors import ConfigError, ModelDamaged, OutputError, VoicemedError
+from voicemed.record_cli import Config
 
 if TYPE_CHECKING:
+    from voicemed.encounter import EncounterKind
     from voicemed.live import Event
+    from voicemed.recording import Recorder
+
+
+class _Keeping(TypedDict, total=False):
+    """Arguments of live.build for an encounter that is kept."""
+
+    recorder: Callable[[], Recorder]
+    unlock: Callable[[str], None] | None
+
 
 EXAMPLES: dict[str, tuple[str, ...]] = {
     "session": (
         "voicemed session",
         "voicemed session --input visit.wav --output replies.wav --pace fast",
         "voicemed session --device 'USB Microphone' --language de",
+        "voicemed session --patient",
+        "voicemed session --no-store",
     ),
     "dictate": (
         "voicemed dictate --save note.md",
+        "voicemed dictate --patient",
         "voicemed dictate --input bedside.m4a --pace fast > note.txt",
     ),
     "transcribe": (
         "voicemed transcribe call.mp3",
         "voicemed transcribe recordings/ --output texts --format txt,findings",
         "voicemed transcribe visit.wav --model whisper-tiny.en --force",
+        "voicemed transcribe call.mp3 --no-store",
     ),
     "extract": (
         "voicemed extract diary.txt",
@@ -66,6 +81,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "models pull": ("voicemed models pull", "voicemed models pull whisper-tiny.en"),
     "models verify": ("voicemed models verify", "voicemed models verify whisper-base"),
     "check": ("voicemed check", "voicemed check --config ./voicemed.toml"),
+    **record_cli.EXAMPLES,
 }
 "Shown at the end of each command's help."
 
@@ -112,9 +128,18 @@ models_app = typer.Typer(no_args_is_help=True, help="List, fetch and verify the 
 app.add_typer(models_app, name="models")
 evaluate_app = typer.Typer(no_args_is_help=True, help="Measure how good voicemed is.")
 app.add_typer(evaluate_app, name="evaluate")
+encounters_app = typer.Typer(no_args_is_help=True, help="Read, correct and export what is kept.")
+app.add_typer(encounters_app, name="encounters")
+audit_app = typer.Typer(no_args_is_help=True, help="Who did what with the record, and when.")
+app.add_typer(audit_app, name="audit")
 
-
-_GROUPS = {"": app, "models": models_app, "evaluate": evaluate_app}
+_GROUPS = {
+    "": app,
+    "models": models_app,
+    "evaluate": evaluate_app,
+    "encounters": encounters_app,
+    "audit": audit_app,
+}
 
 
 def _command(name: str) -> Callable[[F], F]:
@@ -147,10 +172,19 @@ Model = Annotated[
 Language = Annotated[
     str | None, typer.Option(metavar="CODE", help="Such as en or de, or auto to detect it.")
 ]
-Config = Annotated[
-    Path | None,
+WithPatient = Annotated[
+    bool,
     typer.Option(
-        metavar="FILE", help="Settings file in place of voicemed.toml in your configuration folder."
+        "--patient",
+        help="Ask at the terminal who the patient is, or read name, number and date of birth "
+        "(1950-12-31) from lines of standard input. They are no arguments: other users of this "
+        "machine could read those.",
+    ),
+]
+NoStore = Annotated[
+    bool,
+    typer.Option(
+        "--no-store", help="Keep nothing but the outputs asked for, also where there is a store."
     ),
 ]
 
@@ -184,21 +218,29 @@ def session(
     device: Device = None,
     model: Model = None,
     language: Language = None,
+    with_patient: WithPatient = False,
+    no_store: NoStore = False,
     config: Config = None,
 ) -> None:
     """Listen to a consultation: live transcript and symptoms, spoken answers.
 
-    Space asks the assistant, any key silences it, q or Ctrl-C ends the session with its last word.
+    Space asks the assistant, any key silences it, l locks the screen, q or Ctrl-C ends the session
+    with its last word. Once there is a store (`voicemed init`) all of it is kept there, encrypted;
+    the patient's consent to that is asked for before the microphone is opened.
     """
     settings = _settings(config, device=device, model=model, language=language)
     from voicemed import live, ui
+    from voicemed.encounter import EncounterKind
 
-    loop = live.build(settings, input=input_, output=output, pace=pace.value)
+    record = _admit(settings, EncounterKind.SESSION, input_, with_patient, no_store)
+    loop = live.build(settings, input=input_, output=output, pace=pace.value, **record)
     try:
         with ui.follow_session(loop) as observe:
             loop.run(observe)
     finally:
-        ui.print_session_end(loop.encounter, output=output)
+        kept = bool(loop.record_id) and not loop.record_failure
+        ui.print_session_end(loop.encounter, output=output, kept=kept)
+        ui.print_record(loop)
 
 
 @_command("dictate")
@@ -215,14 +257,19 @@ def dictate(
     device: Device = None,
     model: Model = None,
     language: Language = None,
+    with_patient: WithPatient = False,
+    no_store: NoStore = False,
     config: Config = None,
 ) -> None:
     """Write what the doctor says as a note; it is printed at the end.
 
-    Understands "new line", "new paragraph" and "scratch that".
+    Understands "new line", "new paragraph" and "scratch that". Once there is a store
+    (`voicemed init`) sound and note are kept there, encrypted, and a terminal does not get the
+    note; with --patient their consent is asked for before.
     """
     settings = _settings(config, device=device, model=model, language=language)
     from voicemed import live, ui
+    from voicemed.encounter import EncounterKind
     from voicemed.note import Dictation
 
     note = Dictation()
@@ -230,20 +277,25 @@ def dictate(
         if save.exists() and not overwrite:
             raise OutputError(f"{save} exists; choose another name or add --overwrite")
         note.save(save)  # finds out before the first word whether it can be written
-    loop = live.build(settings, input=input_, output="none", pace=pace.value, dictation=True)
+    record = _admit(settings, EncounterKind.DICTATION, input_, with_patient, no_store)
+    loop = live.build(
+        settings, input=input_, output="none", pace=pace.value, dictation=True, **record
+    )
     try:
         with ui.follow_dictation(loop, note) as show:
 
             def observe(event: Event) -> None:
                 if isinstance(event, live.TurnAdded):
                     note.feed(event.turn)
+                    loop.write_note(note.text)
                     if save is not None:
                         note.save(save)
                 show(event)
 
             loop.run(observe)
     finally:
-        ui.print_note(note.text)
+        ui.print_note(note.text, kept=bool(loop.record_id) and not loop.record_failure)
+        ui.print_record(loop)
 
 
 @_command("transcribe")
@@ -264,17 +316,21 @@ def transcribe(
     model: Model = None,
     language: Language = None,
     force: Annotated[bool, typer.Option("--force", help="Do again what is already done.")] = False,
+    no_store: NoStore = False,
     config: Config = None,
 ) -> None:
     """Transcribe recordings: text, subtitles, and the symptoms that were spoken of.
 
     A bad recording does not stop the others; what is already done with the same settings is
-    skipped.
+    skipped. Once there is a store (`voicemed init`) sound and results are kept there too.
     """
     settings = _settings(config, model=model, language=language)
-    from voicemed import batch, ui
+    from voicemed import batch, intake, ui
 
     formats = _formats(format_)
+    folder, reason = intake.folder_of(settings.store, keep=not no_store)
+    if folder is None:
+        ui.print_unkept(reason)
     with ui.batch_progress() as progress:
         report = batch.transcribe_files(
             paths,
@@ -283,9 +339,10 @@ def transcribe(
             settings=settings,
             force=force,
             progress=progress,
+            recorder=intake.begin_recording(settings.store, folder) if folder else None,
         )
     ui.print_batch_report(report)
-    if report.failed:
+    if report.failed or report.not_kept:
         raise typer.Exit(1)
 
 
@@ -463,13 +520,27 @@ def check(config: Config = None) -> None:
         raise typer.Exit(1)
 
 
+for _name, _function in record_cli.COMMANDS.items():
+    _command(_name)(_function)
+
+
 def main() -> None:
     """The console script."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # an ASCII locale shows ? for é, and goes on
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C: nothing is lost
+    _leave_no_core_file()
     app()
+
+
+def _leave_no_core_file() -> None:
+    """A crash of native code must not write the memory of a consultation to the disk."""
+    if sys.platform != "win32":
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
 
 
 def _settings(
@@ -486,6 +557,23 @@ def _settings(
         "recognition.language": language,
     }
     return override(load(config), options)
+
+
+def _admit(
+    settings: Settings, kind: EncounterKind, input_: str, with_patient: bool, no_store: bool
+) -> _Keeping:
+    """What the loop needs to keep a record; asks who the patient is and whether they agree."""
+    from voicemed import intake, ui
+
+    folder, reason = intake.folder_of(settings.store, keep=not no_store)
+    if folder is None:
+        if with_patient:
+            raise ConfigError(f"--patient: there is no record to name them in: {reason}")
+        ui.print_unkept(reason)
+        return {}
+    source = "" if input_ == "mic" else Path(input_).name
+    record = intake.admit(settings.store, folder, kind, source=source, with_patient=with_patient)
+    return {"recorder": record.begin, "unlock": record.unlock if ui.takes_keys() else None}
 
 
 def _formats(text: str) -> tuple[str, ...]:
@@ -509,9 +597,20 @@ def _failed(message: str, code: int) -> typer.Exit:
 def _defect(error: Exception) -> str:
     """What to say of an exception that nobody foresaw; not its text, which may hold speech."""
     if os.environ.get("VOICEMED_DEBUG"):
-        traceback.print_exception(error)
+        typer.echo(_trace(error), err=True)
     place = traceback.extract_tb(error.__traceback__)[-1]
     return (
         f"unexpected {type(error).__name__} in {Path(place.filename).name}:{place.lineno}; "
         "run again with VOICEMED_DEBUG=1 for a traceback to report"
     )
+
+
+def _trace(error: BaseException) -> str:
+    """Where it came from and from what; frames and kinds, as messages may hold what was said."""
+    parts = []
+    cause: BaseException | None = error
+    while cause is not None:
+        frames = "".join(traceback.format_tb(cause.__traceback__))
+        parts.append(f"Traceback (most recent call last):\n{frames}{type(cause).__name__}\n")
+        cause = cause.__cause__ or cause.__context__
+    return "\nwhich led to:\n\n".join(reversed(parts))

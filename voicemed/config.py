@@ -113,6 +113,30 @@ class DialogSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """[store]: the encrypted record of encounters (`voicemed init` makes one)."""
+
+    folder: str = ""
+    "Where it is; empty: in the user's folder for data."
+    clinician: str = ""
+    "Whose encounters these are, for the record and the audit log; empty: the user's name."
+    keyring: bool = False
+    "Keep the master key in the keyring of the operating system, to open the record without asking."
+    lock_after: Annotated[float, Range(0, 86_400)] = 300.0
+    "Seconds without a key or speech after which a session or the record hides text; 0 never does."
+    audio_days: Annotated[int, Range(0, 36_500)] = 30
+    "Days after which the sound of an encounter is destroyed; 0 keeps it."
+    text_days: Annotated[int, Range(0, 36_500)] = 0
+    "Days after which all of an encounter is destroyed; 0 keeps it."
+    until_exported: bool = False
+    "Destroy all of an encounter once it has been exported, when the record is next opened."
+    consent: Literal["ask", "elsewhere"] = "ask"
+    "ask for it before anything is recorded; elsewhere: the practice asks, and keeps the answer."
+    warn_free: Annotated[int, Range(0, 1_000_000)] = 500
+    "Megabytes of free disk below which a session warns."
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All of voicemed.toml."""
 
@@ -122,6 +146,7 @@ class Settings:
     extraction: ExtractionSettings = field(default_factory=ExtractionSettings)
     speech: SpeechSettings = field(default_factory=SpeechSettings)
     dialog: DialogSettings = field(default_factory=DialogSettings)
+    store: StoreSettings = field(default_factory=StoreSettings)
 
 
 def default_path() -> Path:
@@ -129,6 +154,27 @@ def default_path() -> Path:
     import platformdirs
 
     return platformdirs.user_config_path("voicemed", appauthor=False) / "voicemed.toml"
+
+
+def store_folder(settings: StoreSettings) -> Path:
+    """Where the encrypted encounters are: the configured folder, or that of the user's data."""
+    import platformdirs
+
+    if settings.folder:
+        return Path(settings.folder).expanduser()
+    return platformdirs.user_data_path("voicemed", appauthor=False) / "store"
+
+
+def clinician_of(settings: StoreSettings) -> str:
+    """Who records: the configured clinician, otherwise the user of the operating system."""
+    import getpass
+
+    if settings.clinician:
+        return settings.clinician
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return "unknown user"
 
 
 def load(path: Path | None = None) -> Settings:
@@ -196,6 +242,14 @@ def _merge(settings: Settings, document: Mapping[str, object], *, origin: str) -
     return settings
 
 
+_KINDS = {
+    str: "text in quotes",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+}
+
+
 def _checked(hint: Any, value: object, *, where: str) -> object:
     """The value, if the annotation of its field takes it; an integer becomes a float if needed."""
     constraint: object = None
@@ -209,7 +263,7 @@ def _checked(hint: Any, value: object, *, where: str) -> object:
     if hint is float and type(value) is int:
         value = float(value)
     if type(value) is not hint:  # not isinstance: true is no number
-        kind = {str: "text in quotes", int: "a whole number", float: "a number"}[hint]
+        kind = _KINDS[hint]
         raise ConfigError(f"{where} is {value!r}; it must be {kind}")
     match constraint:
         case Range(low, high) if not low <= value <= high:  # type: ignore[operator]

@@ -79,6 +79,48 @@ def _address(text: str, wake_word: str) -> re.Match[str] | None:
     )
 
 
+# --- consent -------------------------------------------------------------------------------------
+
+_PERSON = (
+    r"(?:(?:please|now|note|record|write down|for the record|that) )*"
+    r"(?P<who>(?:the )?patient|she|he|they|(?:(?:the|her|his|their) )?(?:mother|father|parents?"
+    r"|wife|husband|partner|daughter|son|carer|relative|guardian))(?: (?:has|have|had|also|now))*"
+)
+_VISIT = r"(?:(?:the|this|our|my|a) )?(?:consultation|conversation|session|visit)"
+_TO_IT = (
+    rf"(?:to|with) (?:{_VISIT} |(?:the|this|our|a) )?(?:(?:be|being) )?record(?:ing|ed)"
+    rf"(?: (?:of )?{_VISIT})?"
+)
+_AGREED = (
+    r"(?:agree[sd]?|consent(?:s|ed)?|(?:gives?|gave|given) (?:(?:her|his|their) )?"
+    r"(?:consent|permission|agreement))"
+)
+_NOT = r"(?:does not|doesn t|do not|don t|did not|didn t|not|no longer)"
+_AGREES = re.compile(rf"{_PERSON} {_AGREED} {_TO_IT}")
+_REFUSES = re.compile(
+    rf"{_PERSON} (?:(?:{_NOT} (?:{_AGREED}|wants?)|refuse[sd]?|decline[sd]?|object(?:s|ed)?)"
+    rf" {_TO_IT}"
+    rf"|(?:withdraws?|withdrew|withdrawn) (?:(?:her|his|their|the) )?(?:consent|permission"
+    rf"|agreement)(?: {_TO_IT})?)"
+)
+
+
+def consent_in(request: str) -> tuple[bool, str] | None:
+    """Whether a request states that recording is agreed to or refused, and by whom.
+
+    By the patient, a relative or a guardian; None if it says nothing of that.
+    """
+    said = " ".join(re.findall(r"\w+", request.lower()))
+    agrees, refuses = _AGREES.fullmatch(said), _REFUSES.fullmatch(said)
+    stated = agrees or refuses
+    if stated is None:
+        return None
+    if "guardian" in stated["who"]:
+        return agrees is not None, "guardian"
+    patient = re.fullmatch(r"(?:the )?patient|she|he|they", stated["who"])
+    return agrees is not None, "patient" if patient else "relative"
+
+
 # --- the answer ----------------------------------------------------------------------------------
 
 _ABILITIES = (

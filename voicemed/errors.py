@@ -11,6 +11,12 @@ VoicemedError
 │   └── DownloadError    no source could deliver: no network, no space, wrong content
 ├── EngineError          an engine is not installed or failed while it ran
 ├── TranscriptError      a transcript file is not in a format that we read
+├── StoreError           the encrypted record cannot be used
+│   ├── StoreMissing     there is none yet: says the command that makes one
+│   ├── StoreBusy        another process has it open
+│   ├── WrongPassphrase  the passphrase or recovery key is not the one of this store
+│   └── StoreDamaged     a file was changed, cut, swapped or lost
+├── ConsentMissing       nobody said that the patient agrees to be recorded
 └── OutputError          a result could not be written: no permission, disk full
 
 Each message is one line that names the file or setting, says what is wrong and what to do. It never
@@ -60,6 +66,30 @@ class EngineError(VoicemedError):
 
 class TranscriptError(VoicemedError):
     """A transcript file is not in a format that we read."""
+
+
+class StoreError(VoicemedError):
+    """The encrypted record cannot be used."""
+
+
+class StoreMissing(StoreError):  # noqa: N818
+    """There is no store in that folder."""
+
+
+class StoreBusy(StoreError):  # noqa: N818
+    """Another process has the store open."""
+
+
+class WrongPassphrase(StoreError):  # noqa: N818
+    """The passphrase or recovery key is not the one of this store."""
+
+
+class StoreDamaged(StoreError):  # noqa: N818
+    """A file of the store was changed, cut, swapped or lost."""
+
+
+class ConsentMissing(VoicemedError):  # noqa: N818
+    """Nobody said that the patient agrees to be recorded."""
 
 
 class OutputError(VoicemedError):

@@ -1,11 +1,15 @@
 """The streaming loop: the only module that starts threads.
 
     source -> [speech] -> utterances -> [recognition] -> turns, findings -> main
-                                                         main -> replies -> [playback]
+                  |                                      main -> replies -> [playback]
+                  +-> sound, before all else -> record <- turns, findings <- main
 
 speech: voice detection and endpointing. recognition: partial hypotheses while somebody speaks, the
 final text, symptoms. playback: the assistant's voice. Main owns the Encounter and the status; the
 threads tell it what happened through one queue, and it alone changes them, so nothing is locked.
+
+The record, if there is one, gets each captured sound before anything is done with it, and each turn
+before it is shown. Where the record is too slow the microphone's queue holds the sound.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime
 from itertools import accumulate, islice
 from pathlib import Path
 from types import FrameType
@@ -30,10 +34,10 @@ import numpy as np
 from voicemed import dialog
 from voicemed.asr import Agreement, Recognizer, create_recognizer
 from voicemed.audio import SAMPLE_RATE, SILENCE_DBFS, AudioChunk, Framer, Seconds, level_dbfs
-from voicemed.config import Settings
-from voicemed.encounter import Encounter
+from voicemed.config import Settings, clinician_of
+from voicemed.encounter import Consent, Encounter
 from voicemed.endpointing import Discarded, Ended, Endpointer, EndpointEvent, Paused, Utterance
-from voicemed.errors import AudioError
+from voicemed.errors import AudioError, StoreError
 from voicemed.extraction import create_extractor
 from voicemed.findings import Extractor, Finding
 from voicemed.microphone import (
@@ -47,6 +51,7 @@ from voicemed.microphone import (
     SourceEvent,
 )
 from voicemed.playback import Sink, create_sink
+from voicemed.recording import Recorder, Recording
 from voicemed.transcript import Segment, Turn, Word, split_turns
 from voicemed.tts import Synthesizer, create_synthesizer
 from voicemed.vad import Vad, create_vad
@@ -63,7 +68,10 @@ class LiveStatus:
     elapsed: Seconds = 0.0
     level: float = SILENCE_DBFS
     "Of the input, dBFS (RMS of the last 100 ms); -100 is digital silence."
+    listening: bool = False
+    "Sound is captured."
     recording: bool = False
+    "Sound is captured and stored."
     speaking: bool = False
     "The assistant is talking."
     addressed: bool = False
@@ -80,8 +88,16 @@ class LiveStatus:
     "Sound captured but not yet recognised."
     warning: str = ""
     "Such as a lost microphone; empty when all is well."
+    alarm: str = ""
+    "That recording has stopped or soon must; it stays until it is over."
     reply: str = ""
     "What the assistant said last."
+    lockable: bool = False
+    "There is a passphrase to unlock the screen with."
+    locked: bool = False
+    "Nothing of the encounter is to be shown or said until the passphrase is given."
+    lock_note: str = ""
+    "What came of the passphrase, such as that it was wrong."
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +148,13 @@ class _Dropped:
 
 
 @dataclass(frozen=True, slots=True)
+class _Tried:
+    """From the thread that checks a passphrase: why it is not the right one, or nothing."""
+
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Ended:
     """From a thread: its last message."""
 
@@ -139,7 +162,7 @@ class _Ended:
     error: Exception | None
 
 
-_Message = _Heard | _Told | _Dropped | _Ended
+_Message = _Heard | _Told | _Dropped | _Tried | _Ended
 
 _TICK: Seconds = 0.1
 "The screen is looked after at least that often."
@@ -152,9 +175,12 @@ _ADDRESSED: Seconds = 10.0
 _REVERBERATION: Seconds = 0.3
 "The microphone stays deaf for so long after the assistant's last word."
 _PATIENCE = 64
-"Utterances of a microphone that may wait to be recognised; then its own queue fills."
+"""Utterances of a microphone that may wait to be recognised; then its own queue fills, or, where
+the sound is stored anyway, they are left out of the transcript."""
 _AHEAD = 4
 "The same of a recording that is read as fast as it can be: more would only fill memory."
+_QUEUED = 1024
+"Messages to main that may wait; those that only make the screen livelier take half of that."
 _CONTEXT_WORDS = 40
 "Of what was said before, given to the recogniser: an utterance alone is short of context."
 
@@ -173,6 +199,8 @@ class LiveLoop:
         synthesizer: Callable[[], Synthesizer] | None,
         settings: Settings,
         interactive: bool = True,
+        recorder: Callable[[], Recorder] | None = None,
+        unlock: Callable[[str], None] | None = None,
     ) -> None:
         """Put the stages together; what loads weights is made in its thread, while sound comes in.
 
@@ -180,9 +208,11 @@ class LiveLoop:
         synthesizer: None for an assistant without a voice.
         interactive: give partial hypotheses and work ahead in pauses; without, only throughput
             counts.
+        recorder: begins the record when the loop runs; None keeps nothing.
+        unlock: checks a passphrase, and raises StoreError for a wrong one; None never locks.
         """
         self.encounter = Encounter()
-        self.status = LiveStatus(input_name=source.name)
+        self.status = LiveStatus(input_name=source.name, lockable=unlock is not None)
         self._source = source
         self._sink = sink
         self._make_vad = vad
@@ -191,8 +221,10 @@ class LiveLoop:
         self._make_synthesizer = synthesizer
         self._settings = settings
         self._interactive = interactive
+        self._recording = Recording(recorder, warn_free=settings.store.warn_free)
+        self._unlock = unlock
 
-        self._messages: queue.Queue[_Message] = queue.Queue(maxsize=1024)
+        self._messages: queue.Queue[_Message] = queue.Queue(maxsize=_QUEUED)
         self._work = _Work(_PATIENCE if source.paced else _AHEAD)
         self._replies: queue.Queue[str | None] = queue.Queue(maxsize=16)
         self._addressed_at: Seconds | None = None  # written by main and recognition, atomically
@@ -202,6 +234,10 @@ class LiveLoop:
         self._deaf_until = 0.0  # wall clock; the assistant can be heard until then
         self._closing = threading.Event()
         self._aborting = threading.Event()
+        self._alarmed = False
+        self._checking = False  # a passphrase
+        self._active_at = time.monotonic()  # last key or speech
+        self._writing = self._interrupted = False  # a Ctrl-C waits for what is being written
 
     # what main calls
 
@@ -211,7 +247,8 @@ class LiveLoop:
         `observe` is called in this thread for each event, and at least every 0.1 s with
         StatusChanged. The first Ctrl-C closes the source and drains to the last word; a second one
         aborts with KeyboardInterrupt. An exception of a stage is raised here, after what was
-        captured before it has been recognised as far as it can be.
+        captured before it has been recognised as far as it can be. However it ends, the record is
+        completed. Raises StoreError where the record cannot be begun.
         """
         stages = {
             "speech": self._hear,
@@ -223,17 +260,30 @@ class LiveLoop:
             for name, work in stages.items()
         ]
         with self._interrupts():
-            for thread in threads:
-                thread.start()
             try:
+                self._recording.begin()
+                for thread in threads:
+                    thread.start()
                 error = self._follow(observe, len(threads))
             finally:
-                self._abort()
-                for thread in threads:
-                    thread.join(timeout=10)
-                self._sink.close()
+                self._end([thread for thread in threads if thread.ident is not None])
         if error is not None:
             raise error
+
+    @property
+    def record_id(self) -> str:
+        """Of the encounter in the store; empty where nothing is kept."""
+        return self._recording.id
+
+    @property
+    def record_failure(self) -> str:
+        """Why recording has stopped before the end; empty if it has not."""
+        return self._recording.failure
+
+    def write_note(self, markdown: str) -> None:
+        """Keep the dictated note, as it stands, in the record."""
+        with self._whole():
+            self._recording.note(markdown)
 
     def address(self) -> None:
         """Take the next utterance as addressed to the assistant (the space key)."""
@@ -249,6 +299,24 @@ class LiveLoop:
                 break
         self._sink.stop()
 
+    def touch(self) -> None:
+        """Somebody is at the keyboard."""
+        self._active_at = time.monotonic()
+
+    def lock(self) -> None:
+        """Hide the encounter and keep it from being read aloud; recording goes on."""
+        if self.status.lockable and not self.status.locked:
+            self.stop_speaking()
+            self.status = replace(self.status, locked=True, lock_note="")
+
+    def unlock(self, passphrase: str) -> None:
+        """Check a passphrase, which takes a while; the status tells what came of it."""
+        if not self.status.locked or self._checking:
+            return
+        self._checking = True
+        self.status = replace(self.status, lock_note="checking")
+        threading.Thread(target=self._try, args=(passphrase,), name="unlock", daemon=True).start()
+
     def close(self) -> None:
         """End the source; `run` returns when all that was captured is recognised."""
         self._closing.set()
@@ -262,6 +330,8 @@ class LiveLoop:
         """Apply the threads' messages until all of them have ended; the first error."""
         error: Exception | None = None
         while stages:
+            for event in self._look_after():
+                observe(event)
             try:
                 message = self._messages.get(timeout=_TICK)
             except queue.Empty:
@@ -288,17 +358,42 @@ class LiveLoop:
             case _Dropped(reason):
                 self.encounter.dropped[reason] += 1
                 yield StatusChanged()
+            case _Tried(problem):
+                self._checking = False
+                self.touch()
+                self.status = replace(self.status, locked=bool(problem), lock_note=problem)
+                yield StatusChanged()
             case _Ended(stage, _):
                 if stage == "speech":
-                    self.status = replace(self.status, recording=False, level=SILENCE_DBFS)
+                    self.status = replace(
+                        self.status, listening=False, recording=False, level=SILENCE_DBFS
+                    )
                 yield StatusChanged()
+
+    def _look_after(self) -> Iterator[Event]:
+        """What no message tells: how the record is, and whether anybody is there."""
+        failed, warned = self._recording.failure, self._recording.warning
+        if failed and not self._alarmed:
+            self._alarmed = True
+            self.status = replace(
+                self.status,
+                recording=False,
+                alarm=f"RECORDING HAS STOPPED: {failed}; what was said before is kept",
+            )
+            self.stop_speaking()
+            self._replies.put(said := f"I have stopped recording: {failed}.")
+            yield Replied(said)
+        elif not failed and warned != self.status.alarm:
+            self.status = replace(self.status, alarm=warned)
+            yield StatusChanged()
+        after = self._settings.store.lock_after
+        if after and not self.status.speaking and time.monotonic() - self._active_at >= after:
+            self.lock()
 
     def _add(self, heard: _Heard) -> Iterator[Event]:
         """Write down a turn; answer if the assistant was asked."""
-        self.encounter.turns.append(heard.turn)
-        self.encounter.language = heard.language or self.encounter.language
-        if heard.findings is not None:
-            self.encounter.findings[:] = heard.findings
+        self._keep(heard)
+        self.touch()
         self.status = replace(
             self.status,
             latency=time.monotonic() - heard.speech_end
@@ -311,26 +406,74 @@ class LiveLoop:
         )
         yield TurnAdded(heard.turn)
         if heard.request:
-            yield from self._answer(heard.request)
+            yield from self._answer(heard.request, heard.turn)
 
-    def _answer(self, request: str) -> Iterator[Event]:
+    def _keep(self, heard: _Heard) -> None:
+        """A turn and what was found goes to the encounter, and to the record before it is shown."""
+        self.encounter.turns.append(heard.turn)
+        self.encounter.language = heard.language or self.encounter.language
+        if heard.findings is not None:
+            self.encounter.findings[:] = heard.findings
+        with self._whole():
+            self._recording.turn(heard.turn, heard.language)
+            self._recording.findings(self.encounter.findings)
+
+    def _answer(self, request: str, turn: Turn) -> Iterator[Event]:
         reply = dialog.respond(request, self.encounter, self.status.reply)
         if reply.kind == "stop":
             self.stop_speaking()
             return
-        if reply.kind != "repeat":
-            self.status = replace(self.status, reply=reply.text)
-        self._replies.put(reply.text)
-        yield Replied(reply.text)
+        if self._recording.id and (consent := dialog.consent_in(request)) is not None:
+            text = self._consented(*consent, turn)
+        elif self.status.locked:
+            text = _LOCKED
+        else:
+            text = reply.text
+            if reply.kind != "repeat":
+                self.status = replace(self.status, reply=text)
+        self._replies.put(text)
+        yield Replied(text)
+
+    def _consented(self, given: bool, by: str, turn: Turn) -> str:
+        """Record what was said to the recording, with the place where; and what to answer.
+
+        Where the patient does not agree (any more) the consultation is not listened to any longer.
+        """
+        said = Consent(
+            given, datetime.now(UTC), by, clinician_of(self._settings.store), (turn.start, turn.end)
+        )
+        with self._whole():
+            written = self._recording.consent(said)
+        if given:
+            noted = "I have noted" if written else "I could not write down"
+            return f"{noted} that the {by} agrees to the recording."
+        self._recording.stop()
+        self.close()
+        return f"I have stopped, as the {by} does not agree to the recording."
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """What main writes to the record is written whole: a second Ctrl-C waits for that."""
+        self._writing = True
+        try:
+            yield
+        finally:
+            self._writing = False
+        if self._interrupted:
+            self._interrupted = False
+            raise KeyboardInterrupt
 
     @contextmanager
     def _interrupts(self) -> Iterator[None]:
         """Ctrl-C (and SIGTERM) as a request to end, so that it cannot strike between two steps."""
 
         def interrupt(_number: int, _frame: FrameType | None) -> None:
-            if self._closing.is_set():
+            if not self._closing.is_set():
+                self.close()
+            elif self._writing:
+                self._interrupted = True
+            else:
                 raise KeyboardInterrupt
-            self.close()
 
         if threading.current_thread() is not threading.main_thread():
             yield  # only the main thread may handle signals; elsewhere the caller has `close`
@@ -341,6 +484,23 @@ class LiveLoop:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def _end(self, threads: list[threading.Thread]) -> None:
+        """End the threads, and complete the record with what they had already found."""
+        try:
+            self._abort()
+            for thread in threads:
+                thread.join(timeout=10)
+        finally:
+            try:
+                while not self._messages.empty():
+                    message = self._messages.get_nowait()
+                    if isinstance(message, _Heard):
+                        self._keep(message)
+            finally:
+                with self._whole():
+                    self._recording.finish(model=self.status.model, dropped=self.encounter.dropped)
+                    self._sink.close()
 
     def _abort(self) -> None:
         """Make every thread end soon, whatever it was doing."""
@@ -365,7 +525,7 @@ class LiveLoop:
             work()
         except Exception as raised:
             error = raised
-        if name == "speech":
+        if name != "playback":  # nothing more to recognise, or nobody who does
             self._work.close()
         self._tell(_Ended(name, error))
 
@@ -379,6 +539,23 @@ class LiveLoop:
             else:
                 return
 
+    def _hint(self, message: _Message) -> None:
+        """Tell main what the screen can do without, where main is slow: capture must not wait."""
+        if self._messages.qsize() < _QUEUED // 2:
+            self._tell(message)
+
+    def _try(self, passphrase: str) -> None:
+        """A thread of its own: is the passphrase the right one?"""
+        assert self._unlock is not None
+        problem = ""
+        try:
+            self._unlock(passphrase)
+        except StoreError as error:
+            problem = str(error)
+        except Exception as error:  # stay locked, whatever it is
+            problem = f"the passphrase cannot be checked: unexpected {type(error).__name__}"
+        self._tell(_Tried(problem))
+
     # speech
 
     def _hear(self) -> None:
@@ -388,14 +565,15 @@ class LiveLoop:
             probability = vad.stream()
             framer = Framer(vad.window)
             endpointer = Endpointer(self._settings.endpointing, vad.window)
-            meter = _Meter(self._tell)
+            meter = _Meter(self._hint)
             for event in self._source.events():
                 if not isinstance(event, AudioChunk):
                     self._notice(event, endpointer)
                     continue
                 self._captured_at = time.monotonic()
+                self._recording.audio(event.samples)
                 self._now = event.start + len(event.samples) / event.sample_rate
-                meter.show(event, self._source.overflows)
+                meter.show(event, self._source.overflows, self._recording.storing)
                 samples = np.zeros_like(event.samples) if self._is_deaf() else event.samples
                 for frame in framer.frames(samples):
                     self._endpoint(endpointer.push(frame.samples, probability(frame.samples)))
@@ -417,7 +595,8 @@ class LiveLoop:
             case DeviceLost(_, reason):
                 self._endpoint(endpointer.flush())
                 warning = f"the microphone is gone ({reason}); waiting for it to come back"
-                self._tell(_Told({"warning": warning, "recording": False, "level": SILENCE_DBFS}))
+                quiet = {"listening": False, "recording": False, "level": SILENCE_DBFS}
+                self._tell(_Told({"warning": warning, **quiet}))
             case NothingHeard():
                 self._tell(_Told({"warning": "I can't hear anything: is the microphone muted?"}))
             case DeviceRestored(_, name):
@@ -431,9 +610,14 @@ class LiveLoop:
                 case Paused(utterance) if self._interactive:
                     self._work.add(_Item(utterance, final=False))
                 case Ended(utterance, cut):
+                    self._recording.sync()
                     waited_for = self._interactive and not cut
                     speech_end = self._wall(utterance) if waited_for else None
-                    self._work.add(_Item(utterance, final=True, speech_end=speech_end))
+                    item = _Item(utterance, final=True, speech_end=speech_end)
+                    # Capture must go on, and what is stored can be transcribed later.
+                    wait = not (self._source.paced and self._recording.storing)
+                    if not self._work.add(item, wait=wait):
+                        self._tell(_Dropped("not recognised in time; its sound is kept"))
                 case Discarded():
                     self._tell(_Dropped("noise too short for speech"))
                 case _:
@@ -542,6 +726,7 @@ class LiveLoop:
 
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_LOCKED = "I am locked. Please unlock the screen first."
 
 
 def build(
@@ -551,11 +736,13 @@ def build(
     output: str,
     pace: str,
     dictation: bool = False,
+    recorder: Callable[[], Recorder] | None = None,
+    unlock: Callable[[str], None] | None = None,
 ) -> LiveLoop:
     """The loop for the command line.
 
     input: "mic" or the path of a recording; output: "speaker", "none" or the path of a .wav file;
-    pace: "realtime" or "fast", of a recording.
+    pace: "realtime" or "fast", of a recording; recorder, unlock: those of LiveLoop.
 
     Raises DeviceError, AudioFileError or OutputError where input or output cannot be used. Weights
     load in the threads, so that the first words are captured meanwhile; their errors come from
@@ -583,6 +770,8 @@ def build(
         synthesizer=None if dictation else lambda: create_synthesizer(settings.speech),
         settings=settings,
         interactive=input == "mic" or pace != "fast",
+        recorder=recorder,
+        unlock=unlock,
     )
 
 
@@ -612,8 +801,11 @@ class _Work:
         self._closed = False
         self._next_partial: Seconds = 0.0
 
-    def add(self, item: _Item) -> None:
-        """A final utterance, or one that may be; waits while too many are waiting."""
+    def add(self, item: _Item, *, wait: bool = True) -> bool:
+        """A final utterance, or one that may be; waits while too many are waiting.
+
+        Without waiting it is not added where too many are; returns whether it was.
+        """
         with self._changed:
             self._growing = None
             if not item.final:
@@ -621,9 +813,12 @@ class _Work:
             else:
                 self._paused = None
                 while len(self._finals) >= self._capacity and not self._closed:
+                    if not wait:
+                        return False
                     self._changed.wait()
                 self._finals.append(item)
             self._changed.notify_all()
+            return True
 
     def wants_partial(self, now: Seconds) -> bool:
         """Recognition has nothing to do, and enough sound is new."""
@@ -737,7 +932,7 @@ class _Meter:
         self._recent: list[np.ndarray[Any, np.dtype[np.float32]]] = []
         self._length = 0
 
-    def show(self, chunk: AudioChunk, overflows: int) -> None:
+    def show(self, chunk: AudioChunk, overflows: int, recording: bool) -> None:
         self._recent.append(chunk.samples)
         self._length += len(chunk.samples)
         if self._length < SAMPLE_RATE // 10:
@@ -745,7 +940,8 @@ class _Meter:
         self._tell(
             _Told(
                 {
-                    "recording": True,
+                    "listening": True,
+                    "recording": recording,
                     "level": level_dbfs(np.concatenate(self._recent)),
                     "elapsed": chunk.start + len(chunk.samples) / chunk.sample_rate,
                     "overflows": overflows,

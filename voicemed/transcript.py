@@ -169,14 +169,17 @@ def _ends_turn(run: Sequence[Word], following: Word) -> bool:
 # --- plain text, and Markdown for readers ---------------------------------------------------------
 
 
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
 def to_txt(transcript: Transcript) -> str:
     """The words alone, a line for each turn: no speakers, no times."""
-    return "".join(f"{_one_line(turn.text)}\n" for turn in transcript.turns if turn.text)
+    return "".join(f"{one_line(turn.text)}\n" for turn in transcript.turns if turn.text)
 
 
 def to_markdown(transcript: Transcript) -> str:
     """A page to read: where it comes from, the findings as tables, the turns with their times."""
-    parts = [f"# {_markdown(transcript.source)}", "\n".join(_facts(transcript))]
+    parts = [f"# {escape_markdown(transcript.source)}", "\n".join(_facts(transcript))]
     parts += ["## Findings", *_findings_tables(transcript), "## Transcript"]
     parts += [_markdown_turn(turn) for turn in transcript.turns if turn.text]
     return "\n\n".join(parts) + "\n"
@@ -184,15 +187,15 @@ def to_markdown(transcript: Transcript) -> str:
 
 def _facts(transcript: Transcript) -> Iterator[str]:
     yield f"- transcribed: {transcript.created_at:%Y-%m-%d %H:%M %Z}".rstrip()
-    yield f"- duration: {_clock(transcript.duration)}"
+    yield f"- duration: {clock(transcript.duration)}"
     if transcript.language:
-        yield f"- language: {_markdown(transcript.language)}"
-    yield f"- model: {_markdown(transcript.model)}"
+        yield f"- language: {escape_markdown(transcript.language)}"
+    yield f"- model: {escape_markdown(transcript.model)}"
     if transcript.damage:
-        yield f"- damage: {_markdown(transcript.damage)}"
+        yield f"- damage: {escape_markdown(transcript.damage)}"
     if transcript.dropped:
         counts = (f"{count} × {reason}" for reason, count in sorted(transcript.dropped.items()))
-        yield f"- not written down: {_markdown(', '.join(counts))}"
+        yield f"- not written down: {escape_markdown(', '.join(counts))}"
     yield "- written by speech recognition, not checked by anybody"
 
 
@@ -219,39 +222,52 @@ def _findings_table(
     yield f"| {kind} | status | {'since' if symptoms else 'details'} | said at |"
     yield "|---|---|---|---|"
     for finding in findings:
-        status = " → ".join(change.status for change in finding.history[:-1])
-        status += f"{' → ' if status else ''}{finding.assertion.status}"
-        if finding.assertion.experiencer != "patient":
-            status += " (of somebody else)"
-        if finding.doubtful:
-            status += " ?"
         said = finding.attributes
         details = said.get("onset") or said.get("duration", "") if symptoms else finding.details
-        said_at = dict.fromkeys(_clock(_times(turns, span)[0]) for span in finding.evidence)
-        cells = [finding.concept.display, status, details, ", ".join(said_at)]
-        yield f"| {' | '.join(map(_markdown, cells))} |"
+        said_at = dict.fromkeys(clock(span_times(turns, span)[0]) for span in finding.evidence)
+        cells = [finding.concept.display, status_line(finding), details, ", ".join(said_at)]
+        yield f"| {' | '.join(map(escape_markdown, cells))} |"
+
+
+def status_line(finding: Finding) -> str:
+    """Its statuses in order, whose it is if not the patient's, and '?' if it is to be checked."""
+    status = " → ".join(change.status for change in finding.history[:-1])
+    status += f"{' → ' if status else ''}{finding.assertion.status}"
+    if finding.assertion.experiencer != "patient":
+        status += " (of somebody else)"
+    return f"{status} ?" if finding.doubtful else status
 
 
 def _markdown_turn(turn: Turn) -> str:
-    speaker = f" **{_markdown(_label(turn.speaker))}**" if turn.speaker else ""
+    speaker = f" **{escape_markdown(label_of(turn.speaker))}**" if turn.speaker else ""
     addressee = " *(to the assistant)*" if turn.to_assistant else ""
-    return f"\\[{_clock(turn.start)}\\]{speaker}{addressee} {_markdown(turn.text)}"
+    return f"\\[{clock(turn.start)}\\]{speaker}{addressee} {escape_markdown(turn.text)}"
 
 
-def _markdown(text: str) -> str:
-    """Text in which nothing is markup, on one line."""
-    return re.sub(r"([\\`*_\[\]<>|~&#$])", r"\\\1", _one_line(text))
+def escape_markdown(text: str) -> str:
+    """Text on one line in which nothing is markup."""
+    return re.sub(r"([\\`*_\[\]<>|~&#$])", r"\\\1", one_line(text))
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """Text with each run of white space as one space, none at the ends."""
     return " ".join(text.split())
 
 
-def _label(speaker: str) -> str:
+def printable(text: str) -> str:
+    """Text with what no XML or FHIR file can hold (control characters, half characters) as U+FFFD.
+
+    Tabs and ends of lines stay.
+    """
+    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def label_of(speaker: str) -> str:
+    """A speaker as it stands before what they said: 'Doctor'."""
     return speaker[:1].upper() + speaker[1:]
 
 
-def _clock(seconds: Seconds) -> str:
+def clock(seconds: Seconds) -> str:
     """01:05 or 1:01:05."""
     minutes, second = divmod(int(seconds), 60)
     hours, minute = divmod(minutes, 60)
@@ -292,7 +308,7 @@ def to_vtt(transcript: Transcript) -> str:
     """WebVTT subtitles, with the speaker as the voice where known."""
     blocks = ["WEBVTT\n"]
     for cue in cues(transcript.turns):
-        voice = f"<v {html.escape(_label(cue.speaker), quote=False)}>" if cue.speaker else ""
+        voice = f"<v {html.escape(label_of(cue.speaker), quote=False)}>" if cue.speaker else ""
         text = "".join(f"{html.escape(line, quote=False)}\n" for line in cue.lines)
         blocks.append(f"{_stamp(cue.start, '.')} --> {_stamp(cue.end, '.')}\n{voice}{text}")
     return "\n".join(blocks)
@@ -349,9 +365,9 @@ def _wrapped(words: Sequence[Word]) -> list[str]:
     lines = [""]
     for word in words:
         gap = " " if word.text[:1].isspace() and lines[-1] else ""
-        longer = f"{lines[-1]}{gap}{_one_line(word.text)}"
+        longer = f"{lines[-1]}{gap}{one_line(word.text)}"
         if lines[-1] and _columns(longer) > _LINE_WIDTH:
-            lines.append(_one_line(word.text))
+            lines.append(one_line(word.text))
         else:
             lines[-1] = longer
     return lines
@@ -392,8 +408,8 @@ def to_json(transcript: Transcript) -> str:
         "settings": dict(transcript.settings),
         "damage": transcript.damage,
         "dropped": dict(transcript.dropped),
-        "turns": [_turn_to_json(turn) for turn in transcript.turns],
-        "findings": [_finding_to_json(finding, turns) for finding in transcript.findings],
+        "turns": [turn_to_json(turn) for turn in transcript.turns],
+        "findings": [finding_to_json(finding, turns) for finding in transcript.findings],
     }
     return json.dumps(data, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
@@ -404,13 +420,14 @@ def to_findings_jsonl(transcript: Transcript) -> str:
     lines = []
     for finding in transcript.findings:
         row = finding_row(finding)
-        row["evidence_times"] = [_times(turns, span) for span in finding.evidence]
+        row["evidence_times"] = [span_times(turns, span) for span in finding.evidence]
         row["attributes"] = dict(finding.attributes)
         lines.append(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
     return "".join(lines)
 
 
-def _turn_to_json(turn: Turn) -> dict[str, Any]:
+def turn_to_json(turn: Turn) -> dict[str, Any]:
+    """A turn as in docs/transcript-format.md."""
     return {
         "id": turn.id,
         "speaker": turn.speaker,
@@ -451,17 +468,19 @@ def finding_row(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _finding_to_json(finding: Finding, turns: Mapping[int, Turn]) -> dict[str, Any]:
+def finding_to_json(finding: Finding, turns: Mapping[int, Turn]) -> dict[str, Any]:
+    """A finding as in docs/transcript-format.md; turns: by their id, which hold the evidence."""
     evidence = []
     for span in finding.evidence:
-        start, end = _times(turns, span)
+        start, end = span_times(turns, span)
         place = {"turn": span.turn, "first": span.first, "last": span.last}
         evidence.append({**place, "start": start, "end": end})
     words = {"evidence": evidence, "attributes": dict(finding.attributes)}
     return finding_row(finding) | words
 
 
-def _times(turns: Mapping[int, Turn], span: Span) -> tuple[Seconds, Seconds]:
+def span_times(turns: Mapping[int, Turn], span: Span) -> tuple[Seconds, Seconds]:
+    """Start of the first and end of the last word of a span, to the millisecond."""
     words = turns[span.turn].words
     return round(words[span.first].start, 3), round(words[span.last].end, 3)
 
@@ -473,7 +492,7 @@ def from_json(text: str, name: str) -> Transcript:
     Keys that the format does not have are ignored.
     """
     try:
-        root = _Json(json.loads(text), name)
+        root = Json(json.loads(text), name)
     except (ValueError, RecursionError) as error:
         raise TranscriptError(f"{name}: not JSON, or cut short") from error
     schema = root["schema"].text()
@@ -481,7 +500,7 @@ def from_json(text: str, name: str) -> Transcript:
         raise TranscriptError(
             f"{name}: its format is {schema[:60]!r}, but this voicemed reads {SCHEMA}"
         )
-    turns = tuple(_turn_from_json(turn) for turn in root["turns"].items())
+    turns = tuple(turn_from_json(turn) for turn in root["turns"].items())
     lengths = {turn.id: len(turn.words) for turn in turns}
     return Transcript(
         source=root["source"].text(),
@@ -492,13 +511,14 @@ def from_json(text: str, name: str) -> Transcript:
         model=root["model"].text(),
         settings={key: value.text() for key, value in root["settings"].fields().items()},
         turns=turns,
-        findings=tuple(_finding_from_json(one, lengths) for one in root["findings"].items()),
+        findings=tuple(finding_from_json(one, lengths) for one in root["findings"].items()),
         dropped={key: value.integer() for key, value in root["dropped"].fields().items()},
         damage=root["damage"].text(),
     )
 
 
-def _turn_from_json(data: _Json) -> Turn:
+def turn_from_json(data: Json) -> Turn:
+    """What `turn_to_json` made; raises TranscriptError."""
     words = tuple(
         Word(
             word["text"].text(),
@@ -512,7 +532,8 @@ def _turn_from_json(data: _Json) -> Turn:
     return Turn(data["id"].integer(), speaker, words, to_assistant)
 
 
-def _finding_from_json(data: _Json, lengths: Mapping[int, int]) -> Finding:
+def finding_from_json(data: Json, lengths: Mapping[int, int]) -> Finding:
+    """What `finding_to_json` made; lengths: words in each turn, by its id. TranscriptError."""
     # Here, as these modules are built upon this one.
     from voicemed.assertion import Assertion, Experiencer, Status
     from voicemed.findings import Finding, FindingKind, StatusChange
@@ -548,7 +569,7 @@ _Member = TypeVar("_Member", bound=StrEnum)
 
 
 @dataclass(frozen=True, slots=True)
-class _Json:
+class Json:
     """A value in a JSON file that knows its place, so that an error can name it."""
 
     value: Any
@@ -561,50 +582,58 @@ class _Json:
             f"{self.file}: {self.place or 'the whole'} {problem}: damaged, or not by voicemed"
         )
 
-    def __getitem__(self, key: str) -> _Json:
+    def __getitem__(self, key: str) -> Json:
         values = self.fields()
         if key not in values:
             raise self.error(f"lacks {key!r}")
         return values[key]
 
-    def get(self, key: str) -> _Json:
+    def get(self, key: str) -> Json:
         """The value of a key that older files lack; an empty text where it is missing."""
-        return self.fields().get(key) or _Json("", self.file)
+        return self.fields().get(key) or Json("", self.file)
 
-    def fields(self) -> dict[str, _Json]:
+    def fields(self) -> dict[str, Json]:
+        """By key, of an object."""
         self._check(isinstance(self.value, dict), "an object")
         prefix = f"{self.place}." if self.place else ""
-        return {k: _Json(v, self.file, f"{prefix}{k}") for k, v in self.value.items()}
+        return {k: Json(v, self.file, f"{prefix}{k}") for k, v in self.value.items()}
 
-    def items(self) -> list[_Json]:
+    def items(self) -> list[Json]:
+        """Of a list, in order."""
         self._check(isinstance(self.value, list), "a list")
-        return [_Json(v, self.file, f"{self.place}[{i}]") for i, v in enumerate(self.value)]
+        return [Json(v, self.file, f"{self.place}[{i}]") for i, v in enumerate(self.value)]
 
     def text(self) -> str:
+        """A text."""
         self._check(isinstance(self.value, str), "a text")
         return str(self.value)
 
     def boolean(self) -> bool:
+        """True or false."""
         self._check(isinstance(self.value, bool), "true or false")
         return bool(self.value)
 
     def integer(self) -> int:
+        """A whole number."""
         self._check(type(self.value) is int, "a whole number")
         return int(self.value)
 
     def number(self) -> float:
+        """A finite number."""
         self._check(
             type(self.value) in (int, float) and abs(self.value) <= sys.float_info.max, "a number"
         )
         return float(self.value)
 
     def time(self) -> datetime:
+        """A date with time."""
         try:
             return datetime.fromisoformat(self.text())
         except ValueError as error:
             raise self.error("is not a date with time") from error
 
     def member(self, kind: type[_Member]) -> _Member:
+        """One of the values of `kind`."""
         try:
             return kind(self.text())
         except ValueError as error:
@@ -631,17 +660,22 @@ WRITERS: Mapping[str, tuple[str, Callable[[Transcript], str]]] = MappingProxyTyp
 
 
 def save_text(path: Path, text: str) -> None:
+    """Write a file in UTF-8, as `save_bytes` does."""
+    save_bytes(path, text.encode("utf-8", "replace"))  # the name of a file need not be UTF-8
+
+
+def save_bytes(path: Path, content: bytes) -> None:
     """Write a file as a whole or not at all, readable by its owner only; a missing folder is made.
 
-    When it returns, the text is on the disk: a crash or a power cut leaves either the old file or
-    the new one. Raises OutputError where it cannot be written.
+    When it returns, the content is on the disk: a crash or a power cut leaves either the old file
+    or the new one. Raises OutputError where it cannot be written.
     """
     try:
         path = Path(os.path.realpath(path))  # a link stays one
         if path.exists() and not path.is_file():
             raise OutputError(f"{path}: is a folder or a device: choose another name")
         path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, text.encode("utf-8", "replace"))  # the name of a file need not be UTF-8
+        _replace(path, content)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
     with suppress(OSError):  # not every system lets a folder be opened or synced

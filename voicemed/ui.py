@@ -55,6 +55,8 @@ WIDE = 100
 "Columns from which transcript and findings stand side by side."
 FRAME: Seconds = 0.2
 "Between two drawings while only the status changes: each takes Python 10 ms from other threads."
+SHORT_ID = 8
+"Characters of an encounter's id that are shown: enough to find it by."
 METER_LOW = -60.0
 "dBFS at the left end of the level meter; the right end is 0."
 
@@ -94,6 +96,11 @@ def is_screen(stream: IO[str]) -> bool:
     """Whether control codes may go to this stream: a terminal that did not decline them."""
     declined = os.environ.get("TERM") == "dumb" or bool(os.environ.get("NO_COLOR"))
     return stream.isatty() and not declined
+
+
+def takes_keys() -> bool:
+    """Whether the commands that show a screen get one, with a keyboard."""
+    return is_screen(sys.stdout) and sys.stdin is not None and sys.stdin.isatty()
 
 
 def make_console(*, stderr: bool = False) -> Console:
@@ -196,15 +203,17 @@ def session_svg(
     return re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
 
 
-def print_session_end(encounter: Encounter, *, output: str) -> None:
-    """What remains on the terminal when the session is over: findings and counts, not words.
+def print_session_end(encounter: Encounter, *, output: str, kept: bool = False) -> None:
+    """What remains when the session is over: findings and counts, not words.
 
     `output` is where replies went: speaker, none or a WAV, which is there if something was said.
+    `kept`: the store has the encounter; then a terminal, which remembers, gets the counts only.
     """
     console = make_console()
     found = encounter.findings
     tables = _sections(found, lambda one: evidence_time(one, encounter), edge=_edge(console))
-    _print_findings(console, found, tables)
+    if not (kept and sys.stdout.isatty()):
+        _print_findings(console, found, tables)
     counts = [
         _count(len(encounter.turns), "turn"),
         _count(len(encounter.findings), "finding"),
@@ -213,6 +222,23 @@ def print_session_end(encounter: Encounter, *, output: str) -> None:
     console.print(", ".join(counts), soft_wrap=True)
     if output not in ("speaker", "none") and Path(output).is_file():
         console.print(f"Spoken replies: {printable(output)}", soft_wrap=True)
+
+
+def print_unkept(reason: str) -> None:
+    """That nothing is stored, and why, on stderr."""
+    make_console(stderr=True).print(f"voicemed: nothing is kept: {reason}", soft_wrap=True)
+
+
+def print_record(loop: LiveLoop) -> None:
+    """Where the encounter is, if it is kept, and what went wrong with that; on stderr."""
+    console = make_console(stderr=True)
+    if loop.record_failure:
+        line = f"voicemed: warning: recording stopped before the end: {loop.record_failure}"
+        console.print(line, soft_wrap=True)
+    if loop.record_id:
+        short = loop.record_id[:SHORT_ID]
+        line = f"Encounter {short} is kept: voicemed encounters show {short}"
+        console.print(line, soft_wrap=True)
 
 
 @contextmanager
@@ -233,19 +259,29 @@ def follow_session(loop: LiveLoop) -> Iterator[Callable[[Event], None]]:
         if key in ("q", "Q"):
             loop.close()
 
-    with Screen(view, press) as screen:
+    with Screen(loop, view, press) as screen:
         yield screen.observe
 
 
 class Screen:
-    """Redraws a view in the terminal's alternate screen, and takes single keys."""
+    """Redraws a view in the terminal's alternate screen, and takes single keys.
+
+    The alternate screen leaves nothing in the terminal's scrollback. While the loop is locked it
+    shows no more than that, and the keys are the passphrase.
+    """
 
     def __init__(
-        self, view: Callable[[int, int], RenderableType], press: Callable[[str], None]
+        self,
+        loop: LiveLoop,
+        view: Callable[[int, int], RenderableType],
+        press: Callable[[str], None],
     ) -> None:
         """`view` draws for so many columns and rows; `press` is called with each key."""
+        self._loop = loop
         self._view = view
         self._press = press
+        self._typed: list[str] = []  # of the passphrase
+        self._alarm = ""
         self._console = make_console()
         # No thread of rich's own: only live.py starts threads.
         self._live = Live(console=self._console, screen=True, auto_refresh=False)
@@ -276,14 +312,40 @@ class Screen:
     def observe(self, event: Event) -> None:
         """Take the keys pressed meanwhile, then show what has changed."""
         for key in self._keys.read():
-            self._press(key)
+            self._loop.touch()
+            if self._loop.status.locked:
+                self._type(key)
+            elif key in ("l", "L") and self._loop.status.lockable:
+                self._loop.lock()
+            else:
+                self._press(key)
+        if self._loop.status.alarm != self._alarm:
+            self._alarm = self._loop.status.alarm
+            self._console.bell()
         due = time.monotonic() - self._drawn >= FRAME
         if due or not isinstance(event, StatusChanged):
             self._draw()
 
+    def _type(self, key: str) -> None:
+        """A key on the lock screen."""
+        if key in ("\r", "\n"):
+            self._loop.unlock("".join(self._typed))
+            self._typed.clear()
+        elif key in ("\x7f", "\b"):
+            del self._typed[-1:]
+        elif key in ("\x15", "\x1b"):  # Ctrl-U, Esc
+            self._typed.clear()
+        elif key.isprintable():
+            self._typed.append(key)
+
     def _draw(self) -> None:
-        size = self._console.size
-        self._live.update(self._view(size.width, size.height), refresh=True)
+        width, height = self._console.size
+        status = self._loop.status
+        if status.locked:
+            view = locked_view(status, len(self._typed), width=width, height=height)
+        else:
+            view = self._view(width, height)
+        self._live.update(view, refresh=True)
         self._drawn = time.monotonic()
 
 
@@ -328,15 +390,17 @@ class WarningLines:
 
     def __init__(self, loop: LiveLoop) -> None:
         self._loop = loop
-        self._last = ""
+        self._shown: list[str] = []
 
     def show(self) -> None:
-        """Print the warning if it is not the one that was printed last."""
-        warning = self._loop.status.warning
-        if warning and warning != self._last:
-            line = Text(f"voicemed: warning: {printable(warning)}")
-            make_console(stderr=True).print(line, soft_wrap=True)
-        self._last = warning
+        """Print the warnings that are not those that were printed last."""
+        status = self._loop.status
+        now = [text for text in (status.alarm, status.warning) if text]
+        for warning in now:
+            if warning not in self._shown:
+                line = Text(f"voicemed: warning: {printable(warning)}")
+                make_console(stderr=True).print(line, soft_wrap=True)
+        self._shown = now
 
 
 def _subject(finding: Finding) -> str:
@@ -469,12 +533,14 @@ def _print_findings(console: Console, findings: Sequence[Finding], tables: list[
 def _meter(status: LiveStatus, width: int) -> Text:
     """One line: recording light, time, input level, and where the sound comes from."""
     line = _one_line(Text())
+    if status.recording:
+        line.append("● REC ", style="bold red")
+    elif status.listening:
+        line.append("● LISTENING, not stored ", style="bold red")
+    elif not status.speaking:
+        line.append("○ idle ", style="dim")
     if status.speaking:
         line.append("◆ speaking ", style="bold magenta")
-    elif status.recording:
-        line.append("● REC ", style="bold red")
-    else:
-        line.append("○ idle ", style="dim")
     line.append(clock(status.elapsed) + "  ")
     cells = max(4, min(20, width // 5))
     lit = round(cells * min(1.0, max(0.0, 1 - status.level / METER_LOW)))
@@ -497,9 +563,10 @@ def _engine_line(encounter: Encounter, status: LiveStatus) -> Text:
 
 
 def _warning(status: LiveStatus, width: int) -> list[Text]:
-    """The warning on at most two lines; none where all is well."""
+    """Alarm and warning, each on at most two lines; none where all is well."""
+    alarm = Text(printable(status.alarm), style="bold white on red")
     warning = Text(printable(status.warning), style="bold yellow")
-    return list(warning.wrap(_MEASURE, width))[:2] if warning else []
+    return [line for text in (alarm, warning) if text for line in text.wrap(_MEASURE, width)[:2]]
 
 
 def _reply(status: LiveStatus) -> list[Text]:
@@ -515,7 +582,11 @@ def _session_keys(status: LiveStatus) -> Text:
         line = Text("ask the assistant now", style="bold magenta")
     else:
         line = Text("space: ask the assistant", style="dim")
-    return line.append("   q or Ctrl-C: end", style="not bold dim default")
+    return line.append(f"   {_common_keys(status)}", style="not bold dim default")
+
+
+def _common_keys(status: LiveStatus) -> str:
+    return ("l: lock   " if status.lockable else "") + "q or Ctrl-C: end"
 
 
 def _one_line(text: Text) -> Text:
@@ -579,6 +650,18 @@ class Note(Protocol):
         ...
 
 
+def locked_view(status: LiveStatus, typed: int, *, width: int, height: int) -> RenderableType:
+    """The lock screen: nothing of the encounter, and how much of the passphrase is typed."""
+    goes_on = "Recording goes on." if status.recording else ""
+    body = Text(f"Locked. {goes_on}\n\n", style="bold")
+    body.append("Passphrase: " + "•" * typed, style="not bold")
+    body.append(f"\n{printable(status.lock_note)}", style="not bold yellow")
+    foot = _warning(status, width) if height >= 6 else []
+    if height >= 8:
+        foot.append(_one_line(Text("Enter: unlock   Ctrl-C: end", style="dim")))
+    return _rows([_meter(status, width)], body, foot)
+
+
 @contextmanager
 def follow_dictation(loop: LiveLoop, note: Note) -> Iterator[Callable[[Event], None]]:
     """An observer that shows the note: growing on a terminal; in a pipe warnings only."""
@@ -594,7 +677,7 @@ def follow_dictation(loop: LiveLoop, note: Note) -> Iterator[Callable[[Event], N
         if key in ("q", "Q"):
             loop.close()
 
-    with Screen(view, press) as screen:
+    with Screen(loop, view, press) as screen:
         yield screen.observe
 
 
@@ -607,13 +690,14 @@ def dictation_view(note: str, status: LiveStatus, *, width: int, height: int) ->
         text.append(" ")
     foot = _warning(status, width)
     if height >= 6:
-        foot.append(Text("q or Ctrl-C: end", style="dim"))
+        foot.append(_one_line(Text(_common_keys(status), style="dim")))
     return _rows([_meter(status, width)], _Tail(text.append_text(partial)), foot)
 
 
-def print_note(note: str) -> None:
-    """The whole note."""
-    make_console().print(Text(note.rstrip()), soft_wrap=True)
+def print_note(note: str, *, kept: bool = False) -> None:
+    """The whole note; not on a terminal, which remembers, if the store has it (`kept`)."""
+    if not (kept and sys.stdout.isatty()):
+        make_console().print(Text(note.rstrip()), soft_wrap=True)
 
 
 # -- keys
@@ -652,7 +736,7 @@ class Keys:
 
         if not select.select([sys.stdin], [], [], 0)[0]:
             return []
-        data = os.read(sys.stdin.fileno(), 64).decode(errors="replace")
+        data = os.read(sys.stdin.fileno(), 1024).decode(errors="replace")
         return [data] if data.startswith("\x1b") else list(data)
 
 
@@ -709,8 +793,11 @@ def print_batch_report(report: BatchReport) -> None:
         counts += f", {len(report.skipped)} skipped (done before with the same settings)"
     if report.failed:
         counts += f", {len(report.failed)} failed"
+    if report.not_kept:
+        counts += f", {len(report.not_kept)} not kept"
     make_console().print(counts, soft_wrap=True)
     _print_failed(report.failed)
+    _print_failed(report.not_kept)
 
 
 def _print_failed(failed: Iterable[tuple[Path, str]]) -> None:

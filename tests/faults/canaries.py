@@ -1,0 +1,369 @@
+"""Canary names, phrases and keys go through whole sessions, and nothing of them may stay anywhere.
+
+    python tests/faults/canaries.py
+
+Each scenario is a `voicemed` process of its own on a pseudo-terminal, with VOICEMED_DEBUG, debug
+logging to a file, and a home, configuration and temporary folder of its own. The recogniser is a
+stand-in that hears the canaries; patient and passphrase are typed. Scenarios end well, are
+aborted or killed, or a stage fails with an exception that has what was said in its message.
+
+Then the store is opened, searched and read, and every file is looked through for every canary, in
+several encodings, and for the sound itself; so is what the terminal got outside of its alternate
+screen, which is what its scrollback keeps. A control first shows that the search finds what is
+there, and that the store has it. The exit code is 1 if there is a hit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import errno
+import fcntl
+import logging
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from voicemed import batch, cli, live, store, ui
+from voicemed.audio import SAMPLE_RATE, AudioChunk, Samples, WavWriter, read_blocks
+from voicemed.endpointing import Utterance
+from voicemed.symptoms import create_symptom_extractor
+from voicemed.transcript import Segment, Word
+
+SAMPLE = Path(__file__).resolve().parents[2] / "audio_samples" / "consultation.wav"
+NAME = "Zephyrine Quillfeather"
+NUMBER = "MRN-7741903-QX"
+PHRASE = "zanzibar marmalade headache"
+WRONG = "wrong-tangerine-passphrase-88"
+PASSPHRASE = "correct horse battery staple"
+BORN = "1931-02-28"
+TYPED = (f"{NAME}\n", f"{NUMBER}\n", f"{BORN}\n")
+_SCALES = (32767, 32768)
+"Of samples as 16-bit numbers."
+_WAIT = 60.0
+"Seconds for what a scenario waits for."
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """What is run, what fails in it, and what is typed when something shows on the screen."""
+
+    arguments: tuple[str, ...]
+    fails: str = ""
+    steps: tuple[tuple[str, str], ...] = ()
+    code: int = 0
+    "Exit code; of a killed process minus the signal."
+    ends_with: tuple[signal.Signals, ...] = ()
+    "Sent when the steps are done."
+
+
+_PATIENT = (("Patient's name", TYPED[0]), ("Number in", TYPED[1]), ("Born", TYPED[2]))
+_FAST = ("session", "--pace", "fast", "--output", "none")
+_SLOW = ("session", "--patient", "--output", "none")
+_LOCK = (
+    ("zanzibar", "l"),
+    ("Passphrase:", f"{WRONG}\n"),
+    ("wrong", f"{PASSPHRASE}\n"),
+    ("zanzibar", " "),
+)
+SCENARIOS = {
+    "a whole session": Scenario(_SLOW, steps=_PATIENT + _LOCK),
+    "recognition fails": Scenario(_FAST, fails="recognition", code=70),
+    "extraction fails": Scenario(_FAST, fails="extraction", code=70),
+    "the screen fails": Scenario(_FAST, fails="screen", code=70),
+    "the disk is full": Scenario(_FAST, fails="disk"),
+    "killed": Scenario(
+        _SLOW, steps=(*_PATIENT, ("zanzibar", "")), ends_with=(signal.SIGKILL,), code=-9
+    ),
+    "stopped at once": Scenario(
+        _SLOW,
+        fails="slow",
+        steps=(*_PATIENT, ("zanzibar", "")),
+        ends_with=(signal.SIGINT, signal.SIGINT),
+        code=130,
+    ),
+    "dictation": Scenario(("dictate", "--patient", "--pace", "fast"), steps=_PATIENT),
+    "a recording": Scenario(("transcribe", "--output", "OUTPUT")),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", choices=SCENARIOS, nargs="*", default=list(SCENARIOS))
+    parser.add_argument("--child", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        run_child(*options.child)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        hits = run_all(Path(folder), options.only)
+    for hit in hits:
+        print(hit)
+    print(f"{len(options.only)} scenarios, {len(hits)} hits")
+    sys.exit(bool(hits))
+
+
+def run_all(folder: Path, names: Sequence[str]) -> list[str]:
+    """Run the scenarios; where a canary was found, a line each."""
+    home, recordings, output = (folder / name for name in ("home", "recordings", "output"))
+    for path in (home / "tmp", home / "config" / "voicemed", recordings, output):
+        path.mkdir(parents=True)
+    recovery_key = store.create(home / "store", PASSPHRASE)
+    (home / "config" / "voicemed" / "voicemed.toml").write_text(
+        f'[store]\nfolder = "{home / "store"}"\n', encoding="utf-8"
+    )
+    sound = _cut(SAMPLE, recordings / "visit.wav", 9.0)
+    needles = _needles(recovery_key, sound)
+    (home / "planted").write_text(f"... {NAME} ...", encoding="utf-8")
+    if not _look(home, needles):
+        return ["the control: the search does not find what is there"]
+    (home / "planted").unlink()
+
+    hits: list[str] = []
+    for name in names:
+        try:
+            shown = run_scenario(SCENARIOS[name], home, recordings / "visit.wav", output)
+        except AssertionError as error:
+            hits.append(f"{name}: {error}")
+            continue
+        left = re.sub(rb"\x1b\[\?1049h.*?(\x1b\[\?1049l|\Z)", b"", shown, flags=re.DOTALL)
+        hits += [f"{name}: the terminal keeps {what}" for what in _found(left, needles)]
+    with store.Store.open(home / "store", PASSPHRASE, who="canaries") as opened:
+        ids = [summary.id for summary in opened.encounters()]
+        texts = " ".join(turn.text for id_ in ids for turn in opened.read(id_).turns)
+        if PHRASE not in texts or not opened.search("marmalade"):
+            hits.append("the control: the store does not have what was said")
+        hits += _look(home, needles)  # also while the database is open
+    return hits + _look(home, needles)
+
+
+def _cut(recording: Path, target: Path, seconds: float) -> Samples:
+    """The beginning of a recording, as a recording of its own; its sound as it is read."""
+    sound = np.concatenate([block.samples for block in read_blocks(recording)])
+    with WavWriter(target) as wav:
+        wav.write(sound[: round(seconds * SAMPLE_RATE)])
+    return np.concatenate([block.samples for block in read_blocks(target)])
+
+
+# --- looking -------------------------------------------------------------------------------------
+
+
+def _needles(recovery_key: str, sound: Samples) -> dict[str, list[bytes]]:
+    """What is looked for, in the encodings in which it might be written."""
+    texts = {
+        "the name": NAME,
+        "the family name": NAME.split()[1],
+        "the number": NUMBER,
+        "the date of birth": BORN,
+        "the phrase": PHRASE,
+        "a word of the phrase": "marmalade",
+        "the passphrase": PASSPHRASE,
+        "the wrong passphrase": WRONG,
+        "the recovery key": recovery_key,
+        "the recovery key in one": re.sub(r"\W", "", recovery_key),
+    }
+    needles = {what: list(_encodings(text)) for what, text in texts.items()}
+    loud = int(np.argmax(np.abs(sound)))
+    part = sound[loud : loud + 32]
+    needles["the sound"] = [
+        part.astype("<f4").tobytes(),
+        *((part * scale).round().clip(-32768, 32767).astype("<i2").tobytes() for scale in _SCALES),
+        *((part * scale).astype("<i2").tobytes() for scale in _SCALES),
+    ]
+    return needles
+
+
+def _encodings(text: str) -> Iterator[bytes]:
+    for form in {text, text.lower(), text.upper()}:
+        for encoding in ("utf-8", "utf-16-le", "utf-16-be"):
+            yield form.encode(encoding)
+        plain = form.encode()
+        yield plain.hex().encode()
+        for shift in range(3):  # Base64 of it wherever it stands in a longer text
+            coded = base64.b64encode(b"\0" * shift + plain)
+            yield coded[4:-4] if shift else coded[:-4]
+
+
+def _look(folder: Path, needles: dict[str, list[bytes]]) -> list[str]:
+    """The files in a folder that have a needle in their content or name."""
+    hits: list[str] = []
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            content = os.fsencode(path.name) + b"\n" + path.read_bytes()
+            where = path.relative_to(folder)
+            hits += [f"{where} has {what}" for what in _found(content, needles)]
+    return hits
+
+
+def _found(content: bytes, needles: dict[str, list[bytes]]) -> list[str]:
+    return [what for what, forms in needles.items() if any(form in content for form in forms)]
+
+
+# --- a process on a terminal ---------------------------------------------------------------------
+
+
+def run_scenario(scenario: Scenario, home: Path, recording: Path, output: Path) -> bytes:
+    """All that the terminal got; AssertionError where it went otherwise than it should."""
+    environment = {
+        "PATH": os.environ.get("PATH", ""),
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+        "HOME": str(home),
+        "XDG_CONFIG_HOME": str(home / "config"),
+        "XDG_CACHE_HOME": str(home / "cache"),
+        "XDG_DATA_HOME": str(home / "data"),
+        "TMPDIR": str(home / "tmp"),
+        "TERM": "xterm-256color",
+        "VOICEMED_DEBUG": "1",
+        "PYTHONFAULTHANDLER": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    arguments = [argument.replace("OUTPUT", str(output)) for argument in scenario.arguments]
+    arguments += [str(recording)] if arguments[0] == "transcribe" else ["--input", str(recording)]
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+    log = home / "debug.log"
+    command = [sys.executable, __file__, "--child", str(log), scenario.fails or "-", *arguments]
+    process = subprocess.Popen(
+        command, stdin=slave, stdout=slave, stderr=slave, env=environment, cwd=home / "tmp",
+        start_new_session=True,
+    )  # fmt: skip
+    os.close(slave)
+    shown = bytearray()
+    try:
+        for wanted, keys in scenario.steps:
+            _read(master, shown, wanted.encode())
+            os.write(master, keys.encode())
+        for number in scenario.ends_with:
+            process.send_signal(number)
+            time.sleep(0.5)
+        _read(master, shown, None)
+        code = process.wait(timeout=_WAIT)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(master)
+    assert code == scenario.code, f"exit code {code} instead of {scenario.code}"
+    return bytes(shown)
+
+
+def _read(master: int, shown: bytearray, wanted: bytes | None) -> None:
+    """Read on until something new shows that is wanted; None: to the end."""
+    start = len(shown)
+    until = time.monotonic() + _WAIT
+    while wanted is None or wanted not in shown[start:]:
+        ready, _, _ = select.select([master], [], [], max(0.0, until - time.monotonic()))
+        assert ready, f"it does not come to show {wanted!r}"
+        try:
+            data = os.read(master, 65_536)
+        except OSError:  # the program has closed its end
+            data = b""
+        if not data:
+            assert wanted is None, f"it ended before it showed {wanted!r}"
+            return
+        shown += data
+
+
+# --- the program with what fails in it -----------------------------------------------------------
+
+
+def run_child(log: str, fails: str, *arguments: str) -> None:
+    """`voicemed` with stand-ins that hear the canaries, and what is to fail."""
+    logging.basicConfig(filename=log, level=logging.DEBUG)
+    recognizer = _Recognizer(fails)
+    replace: Callable[[object, str, Any], None] = setattr
+    replace(live, "create_recognizer", lambda *_, **__: recognizer)
+    replace(batch, "create_recognizer", lambda *_, **__: recognizer)
+    replace(live, "create_synthesizer", lambda *_: _Voice())
+    replace(live, "create_extractor", lambda *_: _extractor(fails))
+    replace(batch, "create_extractor", lambda *_: None)
+    replace(batch, "extract", lambda *_: ())
+    if fails == "screen":
+        replace(ui, "session_view", _SessionView())
+    if fails == "disk":
+        replace(store.Recorder, "audio", _no_space)
+    sys.argv = ["voicemed", *arguments]
+    cli.main()
+
+
+class _Recognizer:
+    name = "stand-in"
+    device = "cpu"
+
+    def __init__(self, fails: str) -> None:
+        self._fails = fails
+
+    def transcribe(self, utterances: Sequence[Utterance], **_: object) -> list[list[Segment]]:
+        if self._fails == "recognition":
+            raise ValueError(f"{NAME} said {PHRASE}")
+        if self._fails == "slow":
+            time.sleep(1.0)
+        return [[self._segment(utterance)] for utterance in utterances]
+
+    @staticmethod
+    def _segment(utterance: Utterance) -> Segment:
+        texts = f"My name is {NAME}, I have {PHRASE}.".split()
+        edges = np.linspace(utterance.start, utterance.end, len(texts) + 1).tolist()
+        words = (
+            Word(f" {text}", start, end, 0.9)
+            for text, start, end in zip(texts, edges[:-1], edges[1:], strict=True)
+        )
+        return Segment(tuple(words), -0.2, 0.01, "en", "")
+
+
+class _Voice:
+    name = "stand-in"
+    sample_rate = SAMPLE_RATE
+
+    def synthesize(self, text: str) -> Iterator[AudioChunk]:
+        yield AudioChunk(np.zeros(SAMPLE_RATE // 10, np.float32), SAMPLE_RATE, 0.0)
+
+
+def _extractor(fails: str) -> Any:
+    extractor = create_symptom_extractor()
+    if fails == "extraction":
+
+        class Broken:
+            def update(self, turn: object) -> None:
+                try:
+                    raise KeyError(PHRASE)
+                except KeyError as error:
+                    raise ValueError(f"{NAME} said {PHRASE}") from error
+
+        return Broken()
+    return extractor
+
+
+class _SessionView:
+    """Fails once something was said."""
+
+    def __init__(self) -> None:
+        self._view = ui.session_view
+
+    def __call__(self, encounter: Any, status: Any, **size: int) -> Any:
+        if encounter.turns:
+            raise ValueError(f"cannot draw {encounter.turns[0].text}")
+        return self._view(encounter, status, **size)
+
+
+def _no_space(*_: object) -> None:
+    raise OSError(errno.ENOSPC, f"No space for {PHRASE}")
+
+
+if __name__ == "__main__":
+    main()
