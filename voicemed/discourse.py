@@ -162,7 +162,7 @@ class Persons:
         own = words & (_FIRST_PERSON - {"my"} | _SECOND_PERSON)
         told = sentence.has("other") and not sentence.has("witness")
         ill = sentence.has("ailing") or bool(sentence.mentions)
-        self._they = self._named and not doctor
+        self._they = self._named
         self._named = told and not sentence.mentions and not doctor
         if doctor:
             self._goes_on = self._tells_on = False
@@ -188,9 +188,10 @@ class Persons:
 
     def _told_by_relative(self, sentence: Sentence, mention: Mention) -> Experiencer:
         words = {token.text for token in sentence.tokens}
-        if sentence.own(mention) and not words & _THIRD_PERSONS and not self._asked_teller:
-            return Experiencer.OTHER
         subject = _subject(sentence, mention)
+        of_self = not words & _THIRD_PERSONS or subject in _FIRST_PERSON
+        if sentence.own(mention) and of_self and not self._asked_teller:
+            return Experiencer.OTHER  # 'I got nervous, so I brought him in'
         if self._patient_pronouns and subject in _THIRD_PERSON - self._patient_pronouns:
             return Experiencer.OTHER  # 'His girlfriend was off school. She was dead tired.'
         if self._names_patient(sentence):

@@ -30,7 +30,7 @@ from voicemed.attributes import Attribute, AttributeReader, Description, load_at
 from voicemed.classifier import Candidate, Piece
 from voicemed.discourse import Persons, Roles, Stance, Stances
 from voicemed.findings import Finding
-from voicemed.history import CONFIDENCE, GENERIC, SWELLS, Evidence, History, Strength, speaker_role
+from voicemed.history import CONFIDENCE, DRY, GENERIC, SWELLS, Evidence, History, Strength, speaker_role
 from voicemed.lexicon import Concept, Kind, Lexicon, Mention, load_lexicon, tokenize
 from voicemed.questions import (
     SOURCES,
@@ -62,6 +62,8 @@ _JOINING = frozenset("or and any a the your with in of some also okay right so t
 "Words beside names of symptoms that make no statement of them."
 _MIRRORED = 8
 """Tokens up to which a doctor's sentence only puts the patient's words in other ones."""
+_BARE = 2
+"""Tokens up to which a yes may only begin the answer: 'Yeah. I've had some chills.'"""
 _LISTED = 3
 """Symptoms in one statement of the doctor's, most of them known, that make it a recap."""
 
@@ -100,7 +102,7 @@ class SymptomExtractor:
         self._spans_since_open: list[Span] = []
         self._answered: list[Question] = []
         self._recapped: list[Question] = []
-        self._weakly = False
+        self._weakly = self._barely = False
         self._topic: History | None = None
         self._on_topic = self._earlier = self._affirmed = False
         self._asked: frozenset[str] = frozenset()
@@ -275,6 +277,7 @@ class SymptomExtractor:
             sentence.negated(mention) and not sentence.inverted,
             mention.kind,
             sentence.has("past"),
+            sentence.has("earlier"),
             signs("asked", heard, mention),
             text(sentence),
             frozenset(sentence.tokens[at].stem for at in mention.tokens) - _EMPTY_STEMS,
@@ -294,8 +297,14 @@ class SymptomExtractor:
             if history is not None and history.status is Status.PRESENT:
                 self._topic = history
                 self._note(heard, concept, person, Status.PRESENT, Strength.WEAK, mention)
-            elif heard.sentence.definite(mention) and not heard.sentence.advises:
+            elif self._takes_for_granted(heard.sentence, mention):
                 self._open.append(self._question(heard, mention))
+
+    @staticmethod
+    def _takes_for_granted(sentence: Sentence, mention: Mention) -> bool:
+        """'When did the cough start?', 'Where are you having numbness?'"""
+        granted = sentence.definite(mention) or sentence.has("granted", before=mention.first)
+        return granted and not sentence.advises
 
     def _recap(self, heard: Heard) -> None:
         """A doctor's statement: a recap of what the patient has, else advice or explanation."""
@@ -364,7 +373,7 @@ class SymptomExtractor:
     def _hear_patient(self, heard: Heard) -> None:
         sentence = heard.sentence
         answers = sentence.plain and not sentence.rising  # 'No, I do not.'
-        if self._echoes(sentence):
+        if self._echoes(sentence) or (sentence.rising and _hums(sentence)):
             return
         if sentence.asked and not answers and self._asks_back(sentence):
             return
@@ -393,6 +402,8 @@ class SymptomExtractor:
             ]
         elif self._answered and not stated:
             self._correct(heard)
+        elif self._answered:
+            self._narrow(heard, stated)
         if not stated:
             self._on_topic |= self._affirmed
             topic = self._topic
@@ -491,7 +502,7 @@ class SymptomExtractor:
         """One word for a symptom just asked after or recapped: 'Not sticky.', 'Just the chills.'"""
         sentence = heard.sentence
         if len(sentence.tokens) > _ELLIPTIC:
-            return []
+            return self._dry(sentence)
         recent = [one for one in self._recapped if heard.turn.id - one.span.turn <= 2]
         named = {at for mention in sentence.mentions for at in mention.tokens}
         found: dict[Concept, Mention] = {}
@@ -504,7 +515,20 @@ class SymptomExtractor:
             chosen = sentence.starts_with("just", "only") and at <= 2
             if question.kind is Kind.SYMPTOM and (chosen or sentence.negated(mention)):
                 found.setdefault(question.concept, mention)
-        return [one for one in found.values() if one.concept not in _concepts(sentence)]
+        told = [one for one in found.values() if one.concept not in _concepts(sentence)]
+        return told + self._dry(sentence)
+
+    def _dry(self, sentence: Sentence) -> list[Mention]:
+        """'Is it dry, or do you bring anything up?' 'It's dry.'"""
+        known = self._histories.get((self._lexicon.concepts[DRY], Experiencer.PATIENT))
+        if known is not None and known.status is Status.PRESENT:
+            return []  # 'It's drier now' takes nothing back
+        asked = any(question.concept.display == DRY for question in self._open)
+        cough = self._topic is not None and self._topic.concept.display == "cough"
+        if sentence.mentions or not (asked or cough):
+            return []
+        dry = [at for at, token in enumerate(sentence.tokens) if token.text == "dry"]
+        return [Mention(self._lexicon.concepts[DRY], Kind.DENIAL, (at,), 1) for at in dry[:1]]
 
     def _describe(self, heard: Heard, topic: History | None) -> None:
         """Give the attributes said to the symptoms beside them, or to the one talked about."""
@@ -706,6 +730,8 @@ class SymptomExtractor:
 
     def _answer(self, reply: Reply, heard: Heard, strength: Strength) -> None:
         """Note the reply for every open question, and close them."""
+        if reply is Reply.YES and heard.sentence.has("contrary"):
+            self._open = [replace(question, denied=False) for question in self._open]
         statuses = [(answered_status(question, reply), question) for question in self._open]
         statuses = [(s, q) for s, q in statuses if not (q.past and self._is_present(q))]
         sentence = heard.sentence
@@ -719,6 +745,7 @@ class SymptomExtractor:
         self._answered, self._open = self._open, []
         hum = reply is Reply.YES and len(heard.sentence.tokens) == 1
         self._weakly = reply is Reply.DETAIL or hum
+        self._barely = reply is Reply.YES and len(heard.sentence.tokens) <= _BARE
 
     def _is_present(self, question: Question) -> bool:
         """Whether the patient has it now, whatever they say of 'similar pain in the past'."""
@@ -767,6 +794,25 @@ class SymptomExtractor:
             return
         self._open, self._answered = self._answered, []
         self._answer(reply, heard, Strength.STATED)
+
+    def _narrow(self, heard: Heard, told: Sequence[Concept]) -> None:
+        """'Any fever, chills or rash?' 'Yeah. I've had chills.': the yes was of the chills."""
+        asked = {one.concept for one in self._answered}
+        named = {
+            concept
+            for concept in asked & {*told}
+            if self._history(concept, Experiencer.PATIENT).status is Status.PRESENT
+        }
+        if not self._barely or self._answered_turn != heard.turn.id or not named:
+            return
+        rest = [question for question in self._answered if question.concept not in told]
+        for question in rest:
+            evidence = self._history(question.concept, question.experiencer).evidence
+            last = evidence[-1] if evidence else None
+            if last and last.spans[0] == question.span and last.assertion.status is Status.PRESENT:
+                evidence.pop()
+                self._give_up([question])
+        self._answered = [question for question in self._answered if question not in rest]
 
     def _give_up(self, questions: Sequence[Question]) -> None:
         """Remember what was asked but not answered, as far as it was understood."""
@@ -842,6 +888,11 @@ class SymptomExtractor:
         if history is not None:
             last = history.evidence[-1]
             history.evidence[-1] = replace(last, spans=(question.span, *last.spans))
+
+
+def _hums(sentence: Sentence) -> bool:
+    """'Huh?': the question was not heard."""
+    return [token.stem for token in sentence.tokens] == ["mhm"]
 
 
 def _concepts(sentence: Sentence) -> set[Concept]:
