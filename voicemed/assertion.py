@@ -240,7 +240,8 @@ class Sentence:
             return True
         went = any(first > mention.last for first, _ in self.cues["over"])
         stems = {token.stem for token in self.tokens}
-        return went and self.has("before") and not stems & _LASTING
+        recent = any(last > first for first, last in self.cues["ongoing"])  # 'in the last month'
+        return went and self.has("before") and not recent and not stems & _LASTING
 
     def _reaches(self, cue: tuple[int, int], mention: Mention) -> bool:
         _, last = cue
@@ -248,6 +249,8 @@ class Sentence:
             return True  # 'my neck doesn't hurt'
         if last >= mention.first or last in mention.tokens or self._only_answers(last):
             return False
+        if any(last in other.tokens for other in self.mentions):
+            return False  # 'I could not sleep, or it wakes me up'
         span = range(last + 1, mention.first)
         named = {at for other in self.mentions for at in other.tokens}
         ended = any(first in span and first not in named for first, _ in self.cues["terminator"])

@@ -30,6 +30,7 @@ _SECOND_PERSON = frozenset({"you", "your", "youre", "youve", "youll"})
 _THIRD_PERSON = frozenset({"he", "hes", "hed", "she", "shes", "shed"})
 _BACK = frozenset({"then", "now", "since", "still"})
 "Words that lead back from a relative to the patient."
+_BRINGS = frozenset({"bring", "bringing", "brought"})
 _HE = frozenset({"he", "hes", "hed", "him", "his"})
 _SHE = frozenset({"she", "shes", "shed", "her"})
 _SUBJECTS = _THIRD_PERSON | {"i", "ive", "im", "id", "you", "youve", "youre", "we", "they"}
@@ -138,7 +139,8 @@ class Persons:
             self._asked_teller = sentence.has("greets")
         self._follow(sentence, turn, doctor=doctor)
         proxy = sentence.has("proxy") and not sentence.has("company") and not self._goes_on
-        proxy = proxy and not any(map(sentence.own, sentence.mentions))
+        of_self = any(map(sentence.own, sentence.mentions)) and not words & _BRINGS
+        proxy = proxy and not of_self
         if self._turns <= _OPENING_TURNS and proxy:
             self.spoken_for = True
             self._patient_words |= {

@@ -30,7 +30,16 @@ from voicemed.attributes import Attribute, AttributeReader, Description, load_at
 from voicemed.classifier import Candidate, Piece
 from voicemed.discourse import Persons, Roles, Stance, Stances
 from voicemed.findings import Finding
-from voicemed.history import CONFIDENCE, DRY, GENERIC, SWELLS, Evidence, History, Strength, speaker_role
+from voicemed.history import (
+    CONFIDENCE,
+    DRY,
+    GENERIC,
+    SWELLS,
+    Evidence,
+    History,
+    Strength,
+    speaker_role,
+)
 from voicemed.lexicon import Concept, Kind, Lexicon, Mention, load_lexicon, tokenize
 from voicemed.questions import (
     SOURCES,
@@ -58,6 +67,7 @@ _EMPTY_STEMS = frozenset(
 _OF_NOW = frozenset({"now", "today", "currently", "moment", "still", "since", "lately", "this"})
 _ECHOED = 5
 "Tokens up to which a patient's question only repeats what they were asked after."
+_HEDGES = frozenset({"mostly", "fairly", "usually", "mainly", "bit", "sometimes", "not"})
 _JOINING = frozenset("or and any a the your with in of some also okay right so then".split())
 "Words beside names of symptoms that make no statement of them."
 _MIRRORED = 8
@@ -275,7 +285,7 @@ class SymptomExtractor:
             heard.mention_span(mention),
             self._persons.experiencer(sentence, mention),
             sentence.negated(mention) and not sentence.inverted,
-            mention.kind,
+            Kind.TOPIC if _offers_both(sentence, mention) else mention.kind,
             sentence.has("past"),
             sentence.has("earlier"),
             signs("asked", heard, mention),
@@ -525,7 +535,8 @@ class SymptomExtractor:
             return []  # 'It's drier now' takes nothing back
         asked = any(question.concept.display == DRY for question in self._open)
         cough = self._topic is not None and self._topic.concept.display == "cough"
-        if sentence.mentions or not (asked or cough):
+        hedged = {token.text for token in sentence.tokens} & _HEDGES
+        if sentence.mentions or hedged or not (asked or cough):
             return []
         dry = [at for at, token in enumerate(sentence.tokens) if token.text == "dry"]
         return [Mention(self._lexicon.concepts[DRY], Kind.DENIAL, (at,), 1) for at in dry[:1]]
@@ -712,6 +723,8 @@ class SymptomExtractor:
             reply = Reply.NO  # 'I have a cough, but none of the others'
         elif partial and reply is Reply.NO and not heard.sentence.denies_all:
             reply = None  # 'I'm not vomiting' says nothing of the fever
+        elif told and not partial and reply is Reply.YES and not plain:
+            reply = Reply.DETAIL  # 'Any fever?' 'I had diarrhea' tells of something else
         more = reply is Reply.DETAIL and (told or self._told_since_open)
         if reply is None or (more and not conditional):
             self._open = [question for question in questions if question.concept not in told]
@@ -797,13 +810,13 @@ class SymptomExtractor:
 
     def _narrow(self, heard: Heard, told: Sequence[Concept]) -> None:
         """'Any fever, chills or rash?' 'Yeah. I've had chills.': the yes was of the chills."""
-        asked = {one.concept for one in self._answered}
-        named = {
-            concept
-            for concept in asked & {*told}
-            if self._history(concept, Experiencer.PATIENT).status is Status.PRESENT
-        }
-        if not self._barely or self._answered_turn != heard.turn.id or not named:
+        named = (
+            self._histories.get((question.concept, question.experiencer))
+            for question in self._answered
+            if question.concept in told
+        )
+        affirmed = any(one is not None and one.status is Status.PRESENT for one in named)
+        if not self._barely or self._answered_turn != heard.turn.id or not affirmed:
             return
         rest = [question for question in self._answered if question.concept not in told]
         for question in rest:
@@ -893,6 +906,12 @@ class SymptomExtractor:
 def _hums(sentence: Sentence) -> bool:
     """'Huh?': the question was not heard."""
     return [token.stem for token in sentence.tokens] == ["mhm"]
+
+
+def _offers_both(sentence: Sentence, mention: Mention) -> bool:
+    """'Is it a dry cough, or do you bring up phlegm?': no bare yes or no answers that."""
+    kinds = {one.kind for one in sentence.mentions if one.concept == mention.concept}
+    return {Kind.DENIAL, Kind.SYMPTOM} <= kinds and "or" in {t.text for t in sentence.tokens}
 
 
 def _concepts(sentence: Sentence) -> set[Concept]:
