@@ -189,10 +189,10 @@ class Persons:
         return Experiencer.OTHER if told else person
 
     def _told_by_relative(self, sentence: Sentence, mention: Mention) -> Experiencer:
-        words = {token.text for token in sentence.tokens}
         subject = _subject(sentence, mention)
-        of_self = not words & _THIRD_PERSONS or subject in _FIRST_PERSON
-        if sentence.own(mention) and of_self and not self._asked_teller:
+        before = {token.text for token in sentence.tokens[: mention.first]}
+        of_self = sentence.own(mention) and not before & _THIRD_PERSONS
+        if of_self and not self._asked_teller:
             return Experiencer.OTHER  # 'I got nervous, so I brought him in'
         if self._patient_pronouns and subject in _THIRD_PERSON - self._patient_pronouns:
             return Experiencer.OTHER  # 'His girlfriend was off school. She was dead tired.'

@@ -723,8 +723,8 @@ class SymptomExtractor:
             reply = Reply.NO  # 'I have a cough, but none of the others'
         elif partial and reply is Reply.NO and not heard.sentence.denies_all:
             reply = None  # 'I'm not vomiting' says nothing of the fever
-        elif told and not partial and reply is Reply.YES and not plain:
-            reply = Reply.DETAIL  # 'Any fever?' 'I had diarrhea' tells of something else
+        elif told and not partial and len(questions) > 1 and _tells_of_having(heard.sentence):
+            reply = Reply.DETAIL  # 'Fever or chills?' 'I had diarrhea' tells of something else
         more = reply is Reply.DETAIL and (told or self._told_since_open)
         if reply is None or (more and not conditional):
             self._open = [question for question in questions if question.concept not in told]
@@ -901,6 +901,12 @@ class SymptomExtractor:
         if history is not None:
             last = history.evidence[-1]
             history.evidence[-1] = replace(last, spans=(question.span, *last.spans))
+
+
+def _tells_of_having(sentence: Sentence) -> bool:
+    """'I had diarrhea': opens as a short 'I have' would, and goes on."""
+    opening = [token.text for token in sentence.tokens[sentence.start : sentence.start + 2]]
+    return opening in (["i", "have"], ["i", "had"])
 
 
 def _hums(sentence: Sentence) -> bool:
