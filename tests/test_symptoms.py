@@ -786,6 +786,7 @@ def test_as_people_turned_out_to_say_it(lines: list[str], expected: dict[str, st
         (["P: It feels like someone is stabbing my knee.", "P: My knee hurts."], {"knee pain"}),
         (["P: I'm bringing my one year old daughter in because she has a fever."], {"fever"}),
         (["P: My son has a rash. I got nervous and brought him in."], {"rash"}),
+        (["P: Hi. He's just six weeks old. Since Monday there is a rash."], {"rash"}),
         (["P: My grandkids stayed with us.", "D: Okay, did they have a cough?", "P: Yes."], set()),
         (["D: After you go out with your friends, do you get diarrhea?", "P: Yes."], {"diarrhea"}),
     ],
