@@ -798,3 +798,8 @@ def test_whose_it_turned_out_to_be(lines: list[str], own: set[str]) -> None:
         if one.assertion.experiencer is Experiencer.PATIENT
     }
     assert found == own
+
+
+def test_no_one_reaches_past_the_speaker() -> None:
+    said = statuses("P: Of the ones at the club no one I know of has a fever.")
+    assert said.get("fever") != "present"

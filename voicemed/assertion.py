@@ -254,7 +254,8 @@ class Sentence:
         span = range(last + 1, mention.first)
         named = {at for other in self.mentions for at in other.tokens}
         ended = any(first in span and first not in named for first, _ in self.cues["terminator"])
-        if self.tokens[last].text in _NO:  # 'No, what happens is that I cough' answers
+        one = self.tokens[last + 1].text == "one"  # 'no one I know has been sick'
+        if self.tokens[last].text in _NO and not one:  # 'No, what happens is that I cough'
             ended = ended or any(self.tokens[at].text in _TELLERS for at in span)
         ended = ended or any(
             self.tokens[at - 1].mark != "" and self.tokens[at].text in _SUBJECTS for at in span
