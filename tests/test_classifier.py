@@ -116,6 +116,15 @@ def test_beside_another_time_or_person_it_must_be_likelier_than_not(
     assert [one.assertion.status for one in found] == [expected]
 
 
+def test_a_symptom_is_judged_again_when_what_was_said_turns_out_past() -> None:
+    rules = Rules(candidate(piece("present")), finding(Status.PRESENT))
+    extractor = ClassifyingExtractor(rules, heads({"rule present": SURE}), meaning)
+    assert [one.assertion.status for one in extractor.update(TURN)] == [Status.PRESENT]
+    rules.one = candidate(piece("past"), decisive=None)
+    rules.found = (finding(Status.PAST),)
+    assert [one.assertion.status for one in extractor.update(TURN)] == [Status.PAST]
+
+
 @pytest.mark.parametrize("said", ["hypothetical", "asked", "past"])
 def test_what_nobody_stated_or_answered_is_no_finding(said: str) -> None:
     found = () if said == "asked" else (finding(Status(said)),)

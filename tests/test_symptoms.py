@@ -735,3 +735,75 @@ def test_swelling_is_of_the_place_that_hurts() -> None:
 def test_that_is_it_denies_what_was_not_named() -> None:
     said = statuses("D: Any dizziness or fever?", "P: I've had a fever, but yeah that's it.")
     assert said == {"fever": "present", "dizziness": "absent"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        # what is no answer, or answers something else
+        (["D: Any headache?", "P: Huh?"], {}),
+        (["D: Any rash or itching?", "P: I had vomiting all week."], {"vomiting": "present"}),
+        (["D: Any cramps, vomiting or fever?", "P: Yeah. I've had some vomiting."],
+         {"vomiting": "present"}),
+        (["D: Was there a rash right away?", "P: Not right away."], {"rash": "present"}),
+        (["D: Was this the first time that you fainted?", "P: No."], {}),
+        (["P: I'm wheezing.", "D: Did you have chest pain prior to this?", "P: No."],
+         {"wheezing": "present"}),
+        (["P: I have a cough.", "D: Is it a dry cough or is there phlegm?", "P: No, there's some."],
+         {"cough": "present"}),
+        (["P: I have a cough.", "D: Do you bring up phlegm?", "P: No no, it's dry."],
+         {"cough": "present", "sputum production": "absent"}),
+        (["D: You haven't had a fever, have you?", "P: Yes, actually. On Sunday."],
+         {"fever": "present"}),
+        # what is asked
+        (["D: Where are you getting tingling?", "P: In my toes."], {"tingling": "present"}),
+        (["D: I'm wondering if you had any rashes.", "P: No."], {"rash": "absent"}),
+        (["D: Tell me, any cramps at all?", "P: No."], {"muscle cramp": "absent"}),
+        (["D: Besides the cough, any wheezing?", "P: Nope."], {"wheezing": "absent"}),
+        # the reach of no
+        (["P: No, what happened is last night he didn't sleep at all."],
+         {"sleep disturbance": "present"}),
+        (["P: I could not sleep, or it wakes me up at night."], {"sleep disturbance": "present"}),
+        (["P: I can't sit without back pain."], {"back pain": "present"}),
+        # when
+        (["P: I've lost ten pounds in the past two months."], {"weight loss": "present"}),
+        (["P: The fatigue is bad, I can't do things like I used to."], {"fatigue": "present"}),
+        (["P: I'm a bit worried because he had a fever."], {"fever": "present"}),
+        (["P: I'm worried it might be a fever."], {}),
+        # no vomiting, and no symptom at all
+        (["D: Have you been sick recently?", "P: No."], {}),
+        (["D: Have you been sick at all?", "P: Twice."], {"vomiting": "present"}),
+        (["P: I'm trying to lose some weight."], {}),
+        (["D: Any temperature changes in the foot?", "P: No."], {"skin warmth": "absent"}),
+        (["P: I try to stay fit with all the running."], {}),
+        (["D: Watch for red flags including incontinence.", "P: Okay."],
+         {}),
+    ],
+)  # fmt: skip
+def test_as_people_turned_out_to_say_it(lines: list[str], expected: dict[str, str]) -> None:
+    assert statuses(*lines) == expected
+
+
+@pytest.mark.parametrize(
+    ("lines", "own"),
+    [
+        (["P: It feels like someone is stabbing my knee.", "P: My knee hurts."], {"knee pain"}),
+        (["P: I'm bringing my one year old daughter in because she has a fever."], {"fever"}),
+        (["P: My son has a rash. I got nervous and brought him in."], {"rash"}),
+        (["P: Hi. He's just six weeks old. Since Monday there is a rash."], {"rash"}),
+        (["P: My grandkids stayed with us.", "D: Okay, did they have a cough?", "P: Yes."], set()),
+        (["D: After you go out with your friends, do you get diarrhea?", "P: Yes."], {"diarrhea"}),
+    ],
+)
+def test_whose_it_turned_out_to_be(lines: list[str], own: set[str]) -> None:
+    found = {
+        one.concept.display
+        for one in extract(turns(*lines))
+        if one.assertion.experiencer is Experiencer.PATIENT
+    }
+    assert found == own
+
+
+def test_no_one_reaches_past_the_speaker() -> None:
+    said = statuses("P: Of the ones at the club no one I know of has a fever.")
+    assert said.get("fever") != "present"

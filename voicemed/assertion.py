@@ -112,7 +112,8 @@ class Sentence:
             for _, last in self.cues["other"]
             if last < mention.first
         )
-        other = any(not words & _FIRST_PERSON for words in between)
+        own = _FIRST_PERSON | (_ADDRESSED if self.asked else set())
+        other = any(not words & own for words in between)
         return Experiencer.OTHER if other else Experiencer.PATIENT
 
     def negated(self, mention: Mention) -> bool:
@@ -221,9 +222,17 @@ class Sentence:
             return Status.UNCERTAIN
         if self._is_over(mention):
             return Status.PAST
-        if self.has("fear", before=mention.first + 1) or self.supposes(mention):
+        if self._fears(mention) or self.supposes(mention):
             return Status.HYPOTHETICAL
         return Status.PRESENT
+
+    def _fears(self, mention: Mention) -> bool:
+        """Whether it is only feared or wished for; 'I'm worried because I bleed' tells why."""
+        for _, last in self.cues["fear"]:
+            between = {token.text for token in self.tokens[last + 1 : mention.first]}
+            if last <= mention.first and not between & _REASONS:
+                return True
+        return False
 
     def _is_over(self, mention: Mention) -> bool:
         """Whether it is told of another time, or of a drug that did it once."""
@@ -231,7 +240,8 @@ class Sentence:
             return True
         went = any(first > mention.last for first, _ in self.cues["over"])
         stems = {token.stem for token in self.tokens}
-        return went and self.has("before") and not stems & _LASTING
+        recent = any(last > first for first, last in self.cues["ongoing"])  # 'in the last month'
+        return went and self.has("before") and not recent and not stems & _LASTING
 
     def _reaches(self, cue: tuple[int, int], mention: Mention) -> bool:
         _, last = cue
@@ -239,9 +249,14 @@ class Sentence:
             return True  # 'my neck doesn't hurt'
         if last >= mention.first or last in mention.tokens or self._only_answers(last):
             return False
+        if any(last in other.tokens for other in self.mentions):
+            return False  # 'I could not sleep, or it wakes me up'
         span = range(last + 1, mention.first)
         named = {at for other in self.mentions for at in other.tokens}
         ended = any(first in span and first not in named for first, _ in self.cues["terminator"])
+        one = self.tokens[last + 1].text == "one"  # 'no one I know has been sick'
+        if self.tokens[last].text in _NO and not one:  # 'No, what happens is that I cough'
+            ended = ended or any(self.tokens[at].text in _TELLERS for at in span)
         ended = ended or any(
             self.tokens[at - 1].mark != "" and self.tokens[at].text in _SUBJECTS for at in span
         )
@@ -273,7 +288,9 @@ _OPENERS = {
     "open": Act.OPEN,
     "how_is": Act.HOW_IS,
 }
+_TELLERS = frozenset({"i", "ive", "im", "he", "hes", "she", "shes"})
 _FIRST_PERSON = frozenset({"i", "ive", "im", "me", "id"})
+_ADDRESSED = frozenset({"you", "youre", "youve"})
 _SUBJECTS = frozenset(
     [
         "i",
@@ -325,6 +342,7 @@ _PLAIN = frozenset(
 _NO = frozenset({"no", "nope", "nah"})
 _YES = frozenset({"yes", "yeah", "yep", "yup", "aye"})
 _CONDITION = frozenset({"if", "unless", "should", "whether", "case", "until"})
+_REASONS = frozenset({"because", "cause", "cos", "since"})
 _LASTING = frozenset({"start", "began", "begin", "still"})
 
 

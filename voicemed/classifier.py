@@ -211,6 +211,10 @@ class CandidateSource(Protocol):
         ...
 
 
+_Said = tuple[tuple[str, str], ...]
+"Status and text of each piece: an earlier one may be taken back, or turn out to be long past."
+
+
 class ClassifyingExtractor:
     """An Extractor whose findings by rules are judged by the heads.
 
@@ -224,7 +228,7 @@ class ClassifyingExtractor:
         self._source = source
         self._heads = heads
         self._encoder = encoder
-        self._judged: dict[Concept, tuple[int, dict[str, float]]] = {}
+        self._judged: dict[Concept, tuple[_Said, dict[str, float]]] = {}
         self._changes: dict[Concept, tuple[StatusChange, ...]] = {}
 
     def update(self, turn: Turn) -> tuple[Finding, ...]:
@@ -283,10 +287,11 @@ class ClassifyingExtractor:
         return max(self._heads.threshold, _BESIDE_ANOTHER if traps else 0.0)
 
     def _probabilities(self, candidate: Candidate) -> dict[str, float]:
-        size, likely = self._judged.get(candidate.concept, (0, {}))
-        if size != len(candidate.pieces):
+        said = tuple((one.status, one.text) for one in candidate.pieces)
+        before, likely = self._judged.get(candidate.concept, (None, {}))
+        if said != before:
             likely = self._heads.probabilities(candidate, self._encoder(candidate.text))
-            self._judged[candidate.concept] = len(candidate.pieces), likely
+            self._judged[candidate.concept] = said, likely
         return likely
 
 

@@ -30,6 +30,7 @@ _SECOND_PERSON = frozenset({"you", "your", "youre", "youve", "youll"})
 _THIRD_PERSON = frozenset({"he", "hes", "hed", "she", "shes", "shed"})
 _BACK = frozenset({"then", "now", "since", "still"})
 "Words that lead back from a relative to the patient."
+_BRINGS = frozenset({"bring", "bringing", "brought"})
 _HE = frozenset({"he", "hes", "hed", "him", "his"})
 _SHE = frozenset({"she", "shes", "shed", "her"})
 _SUBJECTS = _THIRD_PERSON | {"i", "ive", "im", "id", "you", "youve", "youre", "we", "they"}
@@ -138,7 +139,8 @@ class Persons:
             self._asked_teller = sentence.has("greets")
         self._follow(sentence, turn, doctor=doctor)
         proxy = sentence.has("proxy") and not sentence.has("company") and not self._goes_on
-        proxy = proxy and not any(map(sentence.own, sentence.mentions))
+        of_self = any(map(sentence.own, sentence.mentions)) and not words & _BRINGS
+        proxy = proxy and not of_self
         if self._turns <= _OPENING_TURNS and proxy:
             self.spoken_for = True
             self._patient_words |= {
@@ -162,7 +164,7 @@ class Persons:
         own = words & (_FIRST_PERSON - {"my"} | _SECOND_PERSON)
         told = sentence.has("other") and not sentence.has("witness")
         ill = sentence.has("ailing") or bool(sentence.mentions)
-        self._they = self._named and not doctor
+        self._they = self._named
         self._named = told and not sentence.mentions and not doctor
         if doctor:
             self._goes_on = self._tells_on = False
@@ -187,10 +189,11 @@ class Persons:
         return Experiencer.OTHER if told else person
 
     def _told_by_relative(self, sentence: Sentence, mention: Mention) -> Experiencer:
-        words = {token.text for token in sentence.tokens}
-        if sentence.own(mention) and not words & _THIRD_PERSONS and not self._asked_teller:
-            return Experiencer.OTHER
         subject = _subject(sentence, mention)
+        before = {token.text for token in sentence.tokens[: mention.first]}
+        of_self = sentence.own(mention) and not before & _THIRD_PERSONS
+        if of_self and not self._asked_teller:
+            return Experiencer.OTHER  # 'I got nervous, so I brought him in'
         if self._patient_pronouns and subject in _THIRD_PERSON - self._patient_pronouns:
             return Experiencer.OTHER  # 'His girlfriend was off school. She was dead tired.'
         if self._names_patient(sentence):

@@ -57,6 +57,10 @@ SWELLS: Mapping[str, str] = MappingProxyType(
 """What 'swelling' without a place means while the talk is of a pain in a place."""
 
 
+DRY = "sputum production"
+"What 'it's dry' denies while the talk is of a cough."
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """One thing said of one symptom."""

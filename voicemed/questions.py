@@ -20,6 +20,8 @@ _TAG = 4
 """Words up to which a question only asks for assent: 'Is that right?'"""
 _SET_ASIDE = 5
 """Tokens after 'apart from' within which a symptom is the one that is not asked after."""
+_EXAMPLES = frozenset({"any", "such", "including"})
+"Words that go on to what is asked after: 'besides the pain, any numbness?'"
 _POINTERS = frozenset({"that", "this", "it", "these", "those", "them", "what"})
 
 
@@ -34,6 +36,8 @@ class Question:
     "Asked in the negative ('you haven't had a fever?'), so that yes and no both deny."
     kind: Kind
     past: bool
+    earlier: bool
+    "Asked of the time before this illness, so that a no says nothing of now."
     signs: frozenset[str]
     text: str
     words: frozenset[str]
@@ -84,11 +88,11 @@ def answered_status(question: Question, reply: Reply) -> Status | None:
         if question.denied:  # 'So you're not sleeping well?' 'No.'
             well = reply in (Reply.GOOD, Reply.WELL)
         return Status.ABSENT if well else Status.PRESENT
-    if reply is Reply.WELL:
+    if reply is Reply.WELL or (question.earlier and reply in (Reply.NO, Reply.GOOD)):
         return None
     if reply in (Reply.NO, Reply.GOOD) or question.denied:
         return Status.ABSENT
-    return Status.PAST if question.past else Status.PRESENT
+    return Status.PAST if question.past or question.earlier else Status.PRESENT
 
 
 SOURCES = MappingProxyType(
@@ -144,7 +148,9 @@ def text(sentence: Sentence) -> str:
 def is_set_aside(sentence: Sentence, mention: Mention) -> bool:
     """Whether it is asked for others than the one named: 'anything apart from the cough?'"""
     return any(
-        0 < mention.first - last <= _SET_ASIDE and sentence.tokens[last + 1].text not in _POINTERS
+        0 < mention.first - last <= _SET_ASIDE
+        and sentence.tokens[last + 1].text not in _POINTERS
+        and not {token.text for token in sentence.tokens[last + 1 : mention.first]} & _EXAMPLES
         for _, last in sentence.cues["anything_else"]
     )
 

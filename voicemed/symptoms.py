@@ -30,7 +30,16 @@ from voicemed.attributes import Attribute, AttributeReader, Description, load_at
 from voicemed.classifier import Candidate, Piece
 from voicemed.discourse import Persons, Roles, Stance, Stances
 from voicemed.findings import Finding
-from voicemed.history import CONFIDENCE, GENERIC, SWELLS, Evidence, History, Strength, speaker_role
+from voicemed.history import (
+    CONFIDENCE,
+    DRY,
+    GENERIC,
+    SWELLS,
+    Evidence,
+    History,
+    Strength,
+    speaker_role,
+)
 from voicemed.lexicon import Concept, Kind, Lexicon, Mention, load_lexicon, tokenize
 from voicemed.questions import (
     SOURCES,
@@ -58,10 +67,13 @@ _EMPTY_STEMS = frozenset(
 _OF_NOW = frozenset("now today currently moment still since lately this yesterday night".split())
 _ECHOED = 5
 "Tokens up to which a patient's question only repeats what they were asked after."
+_HEDGES = frozenset({"mostly", "fairly", "usually", "mainly", "bit", "sometimes", "not"})
 _JOINING = frozenset("or and any a the your with in of some also okay right so then".split())
 "Words beside names of symptoms that make no statement of them."
 _MIRRORED = 8
 """Tokens up to which a doctor's sentence only puts the patient's words in other ones."""
+_BARE = 2
+"""Tokens up to which a yes may only begin the answer: 'Yeah. I've had some chills.'"""
 _LISTED = 3
 """Symptoms in one statement of the doctor's, most of them known, that make it a recap."""
 
@@ -100,7 +112,7 @@ class SymptomExtractor:
         self._spans_since_open: list[Span] = []
         self._answered: list[Question] = []
         self._recapped: list[Question] = []
-        self._weakly = False
+        self._weakly = self._barely = False
         self._topic: History | None = None
         self._on_topic = self._earlier = self._affirmed = False
         self._asked: frozenset[str] = frozenset()
@@ -274,8 +286,9 @@ class SymptomExtractor:
             heard.mention_span(mention),
             self._persons.experiencer(sentence, mention),
             sentence.negated(mention) and not sentence.inverted,
-            mention.kind,
+            Kind.TOPIC if _offers_both(sentence, mention) else mention.kind,
             sentence.has("past"),
+            sentence.has("earlier"),
             signs("asked", heard, mention),
             text(sentence),
             frozenset(sentence.tokens[at].stem for at in mention.tokens) - _EMPTY_STEMS,
@@ -295,8 +308,14 @@ class SymptomExtractor:
             if history is not None and history.status is Status.PRESENT:
                 self._topic = history
                 self._note(heard, concept, person, Status.PRESENT, Strength.WEAK, mention)
-            elif heard.sentence.definite(mention) and not heard.sentence.advises:
+            elif self._takes_for_granted(heard.sentence, mention):
                 self._open.append(self._question(heard, mention))
+
+    @staticmethod
+    def _takes_for_granted(sentence: Sentence, mention: Mention) -> bool:
+        """'When did the cough start?', 'Where are you having numbness?'"""
+        granted = sentence.definite(mention) or sentence.has("granted", before=mention.first)
+        return granted and not sentence.advises
 
     def _recap(self, heard: Heard) -> None:
         """A doctor's statement: a recap of what the patient has, else advice or explanation."""
@@ -365,7 +384,7 @@ class SymptomExtractor:
     def _hear_patient(self, heard: Heard) -> None:
         sentence = heard.sentence
         answers = sentence.plain and not sentence.rising  # 'No, I do not.'
-        if self._echoes(sentence):
+        if self._echoes(sentence) or (sentence.rising and _hums(sentence)):
             return
         if sentence.asked and not answers and self._asks_back(sentence):
             return
@@ -394,6 +413,8 @@ class SymptomExtractor:
             ]
         elif self._answered and not stated:
             self._correct(heard)
+        elif self._answered:
+            self._narrow(heard, stated)
         if not stated:
             self._on_topic |= self._affirmed
             topic = self._topic
@@ -492,7 +513,7 @@ class SymptomExtractor:
         """One word for a symptom just asked after or recapped: 'Not sticky.', 'Just the chills.'"""
         sentence = heard.sentence
         if len(sentence.tokens) > _ELLIPTIC:
-            return []
+            return self._dry(sentence)
         recent = [one for one in self._recapped if heard.turn.id - one.span.turn <= 2]
         named = {at for mention in sentence.mentions for at in mention.tokens}
         found: dict[Concept, Mention] = {}
@@ -505,7 +526,21 @@ class SymptomExtractor:
             chosen = sentence.starts_with("just", "only") and at <= 2
             if question.kind is Kind.SYMPTOM and (chosen or sentence.negated(mention)):
                 found.setdefault(question.concept, mention)
-        return [one for one in found.values() if one.concept not in _concepts(sentence)]
+        told = [one for one in found.values() if one.concept not in _concepts(sentence)]
+        return told + self._dry(sentence)
+
+    def _dry(self, sentence: Sentence) -> list[Mention]:
+        """'Is it dry, or do you bring anything up?' 'It's dry.'"""
+        known = self._histories.get((self._lexicon.concepts[DRY], Experiencer.PATIENT))
+        if known is not None and known.status is Status.PRESENT:
+            return []  # 'It's drier now' takes nothing back
+        asked = any(question.concept.display == DRY for question in self._open)
+        cough = self._topic is not None and self._topic.concept.display == "cough"
+        hedged = {token.text for token in sentence.tokens} & _HEDGES
+        if sentence.mentions or hedged or not (asked or cough):
+            return []
+        dry = [at for at, token in enumerate(sentence.tokens) if token.text == "dry"]
+        return [Mention(self._lexicon.concepts[DRY], Kind.DENIAL, (at,), 1) for at in dry[:1]]
 
     def _describe(self, heard: Heard, topic: History | None) -> None:
         """Give the attributes said to the symptoms beside them, or to the one talked about."""
@@ -689,6 +724,8 @@ class SymptomExtractor:
             reply = Reply.NO  # 'I have a cough, but none of the others'
         elif partial and reply is Reply.NO and not heard.sentence.denies_all:
             reply = None  # 'I'm not vomiting' says nothing of the fever
+        elif told and not partial and len(questions) > 1 and _tells_of_having(heard.sentence):
+            reply = Reply.DETAIL  # 'Fever or chills?' 'I had diarrhea' tells of something else
         more = reply is Reply.DETAIL and (told or self._told_since_open)
         if reply is None or (more and not conditional):
             self._open = [question for question in questions if question.concept not in told]
@@ -707,6 +744,8 @@ class SymptomExtractor:
 
     def _answer(self, reply: Reply, heard: Heard, strength: Strength) -> None:
         """Note the reply for every open question, and close them."""
+        if reply is Reply.YES and heard.sentence.has("contrary"):
+            self._open = [replace(question, denied=False) for question in self._open]
         statuses = [(answered_status(question, reply), question) for question in self._open]
         statuses = [(s, q) for s, q in statuses if not (q.past and self._is_present(q))]
         sentence = heard.sentence
@@ -720,6 +759,7 @@ class SymptomExtractor:
         self._answered, self._open = self._open, []
         hum = reply is Reply.YES and len(heard.sentence.tokens) == 1
         self._weakly = reply is Reply.DETAIL or hum
+        self._barely = reply is Reply.YES and len(heard.sentence.tokens) <= _BARE
 
     def _is_present(self, question: Question) -> bool:
         """Whether the patient has it now, whatever they say of 'similar pain in the past'."""
@@ -768,6 +808,25 @@ class SymptomExtractor:
             return
         self._open, self._answered = self._answered, []
         self._answer(reply, heard, Strength.STATED)
+
+    def _narrow(self, heard: Heard, told: Sequence[Concept]) -> None:
+        """'Any fever, chills or rash?' 'Yeah. I've had chills.': the yes was of the chills."""
+        named = (
+            self._histories.get((question.concept, question.experiencer))
+            for question in self._answered
+            if question.concept in told
+        )
+        affirmed = any(one is not None and one.status is Status.PRESENT for one in named)
+        if not self._barely or self._answered_turn != heard.turn.id or not affirmed:
+            return
+        rest = [question for question in self._answered if question.concept not in told]
+        for question in rest:
+            evidence = self._history(question.concept, question.experiencer).evidence
+            last = evidence[-1] if evidence else None
+            if last and last.spans[0] == question.span and last.assertion.status is Status.PRESENT:
+                evidence.pop()
+                self._give_up([question])
+        self._answered = [question for question in self._answered if question not in rest]
 
     def _give_up(self, questions: Sequence[Question]) -> None:
         """Remember what was asked but not answered, as far as it was understood."""
@@ -843,6 +902,23 @@ class SymptomExtractor:
         if history is not None:
             last = history.evidence[-1]
             history.evidence[-1] = replace(last, spans=(question.span, *last.spans))
+
+
+def _tells_of_having(sentence: Sentence) -> bool:
+    """'I had diarrhea': opens as a short 'I have' would, and goes on."""
+    opening = [token.text for token in sentence.tokens[sentence.start : sentence.start + 2]]
+    return opening in (["i", "have"], ["i", "had"])
+
+
+def _hums(sentence: Sentence) -> bool:
+    """'Huh?': the question was not heard."""
+    return [token.stem for token in sentence.tokens] == ["mhm"]
+
+
+def _offers_both(sentence: Sentence, mention: Mention) -> bool:
+    """'Is it a dry cough, or do you bring up phlegm?': no bare yes or no answers that."""
+    kinds = {one.kind for one in sentence.mentions if one.concept == mention.concept}
+    return {Kind.DENIAL, Kind.SYMPTOM} <= kinds and "or" in {t.text for t in sentence.tokens}
 
 
 def _concepts(sentence: Sentence) -> set[Concept]:
