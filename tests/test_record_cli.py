@@ -6,6 +6,7 @@ import functools
 import getpass
 import json
 import os
+import signal
 import subprocess
 import sys
 import warnings
@@ -808,10 +809,19 @@ class Terminal:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "voicemed", *arguments, "--config", str(config)],
             stdin=other, stdout=other, stderr=other, env=environment, start_new_session=True,
-            preexec_fn=lambda: os.close(os.open(os.ttyname(other), os.O_RDWR)),
+            preexec_fn=lambda: self._take(other),
         )  # fmt: skip
         os.close(other)
         self.seen = ""
+
+    @staticmethod
+    def _take(terminal: int) -> None:
+        """In the new process: it is its terminal, and Ctrl-C there interrupts it.
+
+        A shell's background jobs, such as these tests may be, inherit that it does not.
+        """
+        os.close(os.open(os.ttyname(terminal), os.O_RDWR))
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
     def wait_for(self, text: str) -> None:
         import select
@@ -829,8 +839,12 @@ class Terminal:
 
     def end(self) -> int:
         """The exit code, after all that was written is in `seen`."""
+        import select
+
         try:
-            while data := os.read(self.screen, 65536):
+            while select.select([self.screen], [], [], 30)[0]:
+                if not (data := os.read(self.screen, 65536)):
+                    break
                 self.seen += data.decode(errors="replace")
         except OSError:
             pass  # so Linux says that the other side is closed
