@@ -21,11 +21,11 @@ from voicemed.encounter import (
     EncounterRecord,
     Patient,
 )
-from voicemed.errors import TranscriptError
 from voicemed.transcript import (
     Json,
     finding_from_json,
     finding_to_json,
+    parse_json,
     turn_from_json,
     turn_to_json,
 )
@@ -69,15 +69,7 @@ def from_json(text: str, name: str) -> EncounterRecord:
 
     Raises TranscriptError for what is no JSON, another version of the format, or not as described.
     """
-    try:
-        root = Json(json.loads(text), name)
-    except (ValueError, RecursionError) as error:
-        raise TranscriptError(f"{name}: not JSON, or cut short") from error
-    schema = root["schema"].text()
-    if schema != SCHEMA:
-        raise TranscriptError(
-            f"{name}: its format is {schema[:60]!r}, but this voicemed reads {SCHEMA}"
-        )
+    root = parse_json(text, name, SCHEMA)
     turns = tuple(turn_from_json(turn) for turn in root["turns"].items())
     lengths = {turn.id: len(turn.words) for turn in turns}
     ended = root["ended_at"]

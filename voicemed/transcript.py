@@ -485,21 +485,30 @@ def span_times(turns: Mapping[int, Turn], span: Span) -> tuple[Seconds, Seconds]
     return round(words[span.first].start, 3), round(words[span.last].end, 3)
 
 
+def parse_json(text: str, name: str, schema: str) -> Json:
+    """The root of a document in that format of ours; `name` stands for the file in messages.
+
+    Raises TranscriptError for what is no JSON, or another version of the format.
+    """
+    try:
+        root = Json(json.loads(text), name)
+    except (ValueError, RecursionError) as error:
+        raise TranscriptError(f"{name}: not JSON, or cut short") from error
+    found = root["schema"].text()
+    if found != schema:
+        raise TranscriptError(
+            f"{name}: its format is {found[:60]!r}, but this voicemed reads {schema}"
+        )
+    return root
+
+
 def from_json(text: str, name: str) -> Transcript:
     """Read what `to_json` wrote; `name` stands for the file in messages.
 
     Raises TranscriptError for what is no JSON, another version of the format, or not as described.
     Keys that the format does not have are ignored.
     """
-    try:
-        root = Json(json.loads(text), name)
-    except (ValueError, RecursionError) as error:
-        raise TranscriptError(f"{name}: not JSON, or cut short") from error
-    schema = root["schema"].text()
-    if schema != SCHEMA:
-        raise TranscriptError(
-            f"{name}: its format is {schema[:60]!r}, but this voicemed reads {SCHEMA}"
-        )
+    root = parse_json(text, name, SCHEMA)
     turns = tuple(turn_from_json(turn) for turn in root["turns"].items())
     lengths = {turn.id: len(turn.words) for turn in turns}
     return Transcript(
