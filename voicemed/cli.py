@@ -7,7 +7,6 @@ answers at once.
 
 from __future__ import annotations
 
-import difflib
 import errno
 import os
 import signal
@@ -25,7 +24,7 @@ from typer.core import TyperCommand
 from voicemed import __version__, record_cli
 from voicemed.config import Settings, load, override
 from voicemed.errors import ConfigError, ModelDamaged, OutputError, VoicemedError
-from voicemed.record_cli import Config
+from voicemed.record_cli import Config, formats_of
 
 if TYPE_CHECKING:
     from voicemed.encounter import EncounterKind
@@ -327,7 +326,7 @@ def transcribe(
     settings = _settings(config, model=model, language=language)
     from voicemed import batch, intake, ui
 
-    formats = _formats(format_)
+    formats = formats_of(format_, FORMATS)
     folder, reason = intake.folder_of(settings.store, keep=not no_store)
     if folder is None:
         ui.print_unkept(reason)
@@ -574,17 +573,6 @@ def _admit(
     source = "" if input_ == "mic" else Path(input_).name
     record = intake.admit(settings.store, folder, kind, source=source, with_patient=with_patient)
     return {"recorder": record.begin, "unlock": record.unlock if ui.takes_keys() else None}
-
-
-def _formats(text: str) -> tuple[str, ...]:
-    """The formats of a list with commas, each once."""
-    formats = tuple(dict.fromkeys(name.strip().lower() for name in text.split(",")))
-    for name in formats:
-        if name not in FORMATS:
-            close = difflib.get_close_matches(name, FORMATS, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(FORMATS)}"
-            raise typer.BadParameter(f"unknown format {name!r}; {hint}", param_hint="--format")
-    return formats
 
 
 def _failed(message: str, code: int) -> typer.Exit:

@@ -6,7 +6,8 @@ passphrase, is an argument: other users of the machine see those, and the shell 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import difflib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -85,6 +86,17 @@ Id = Annotated[
         metavar="ID", help="The beginning of its id (`voicemed encounters list`), or last."
     ),
 ]
+
+
+def formats_of(text: str, known: Sequence[str]) -> tuple[str, ...]:
+    """The formats of a list with commas, each once; cli.py's commands read theirs here too."""
+    formats = tuple(dict.fromkeys(name.strip().lower() for name in text.split(",")))
+    for name in formats:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(known)}"
+            raise typer.BadParameter(f"unknown format {name!r}; {hint}", param_hint="--format")
+    return formats
 
 
 # -- the store as a whole
@@ -345,12 +357,7 @@ def encounters_export(
         raise typer.BadParameter("give a folder as --output, or --clipboard")
     if clipboard and sound:
         raise typer.BadParameter("the clipboard takes no --sound")
-    formats = tuple(dict.fromkeys(name.strip().lower() for name in format_.split(",")))
-    if unknown := [name for name in formats if name not in FORMATS]:
-        known = ", ".join(FORMATS)
-        raise typer.BadParameter(
-            f"unknown format {unknown[0]!r}; known: {known}", param_hint="--format"
-        )
+    formats = formats_of(format_, FORMATS)
     with _opened(config, from_stdin) as (store, _):
         encounter = _find(store, id_)
         if output is None:
