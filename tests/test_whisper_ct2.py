@@ -147,6 +147,18 @@ def test_a_window_holds_the_longest_and_its_tail_and_is_never_short(
     assert decoder._frames(stretches) == frames
 
 
+def test_a_lean_decoder_has_few_windows_and_each_holds_the_utterance_and_its_tail() -> None:
+    decoder = CT2Decoder(SimpleNamespace(model=None), "fake", "cpu", lean=True)
+    lengths = np.arange(0.5, 29.0, 0.25)
+    windows = [decoder._frames([np.zeros(int(s * SAMPLE_RATE), np.float32)]) for s in lengths]
+    assert len(set(windows)) <= 5
+    assert windows == sorted(windows)
+    full = 3000
+    assert all(
+        w == full or w >= 100 * (s + decoder.TAIL) for w, s in zip(windows, lengths, strict=True)
+    )
+
+
 # ---- Prefix and prompt ---------------------------------------------------------------------------
 
 

@@ -513,7 +513,12 @@ def _sections(
             "status", min_width=max(words, default=6), max_width=14 if expand else None
         )
         about = "details" if whole and kind is FindingKind.SYMPTOM else DETAILS[kind]
-        table.add_column(about, overflow="fold", ratio=2 if expand else None)
+        table.add_column(
+            about,
+            overflow="fold",
+            ratio=2 if expand else None,
+            min_width=len("yesterday") if expand else None,
+        )
         table.add_column("in" if whole else "at", no_wrap=expand, justify="right")
         for finding, status in zip(rows, statuses, strict=True):
             said = printable(finding.details) if whole else details(finding)
