@@ -888,6 +888,20 @@ def test_a_terminal_remembers_nothing_of_what_was_shown(
 
 
 @needs_terminal
+def test_a_terminal_does_not_remember_what_was_searched_for(config: Path, encounter: str) -> None:
+    terminal = Terminal(config, "encounters", "search")
+    terminal.wait_for("Passphrase: ")
+    terminal.press(f"{PASSPHRASE}\n")
+    terminal.wait_for("Search for: ")
+    terminal.press("Quill\n")
+    terminal.wait_for("q: close")
+    terminal.press("q")
+    assert terminal.end() == 0
+    assert encounter[:8] in terminal.seen
+    assert "Quill" not in terminal.remembered()
+
+
+@needs_terminal
 def test_ids_stay_when_the_list_is_closed(config: Path, encounter: str) -> None:
     terminal = Terminal(config, "encounters", "list")
     terminal.wait_for("Passphrase: ")

@@ -277,7 +277,7 @@ def encounters_search(
     from voicemed import access, record_view
 
     with _opened(config, from_stdin) as (store, settings):
-        query = " ".join(words) if words else access.ask_line("Search for: ")
+        query = " ".join(words) if words else access.ask_line("Search for: ", private=True)
         hits = store.search(query)
     record_view.print_hits(hits, settings.store.lock_after)
 
