@@ -615,6 +615,28 @@ def test_delete_asks_for_the_id(config: Path, folder: Path, encounter: str) -> N
     assert run(config, "encounters", "list").stdout == "No encounters yet.\n"
 
 
+def test_what_cannot_be_read_is_deleted_by_its_id(
+    config: Path, folder: Path, encounter: str
+) -> None:
+    other = record(folder, "Ann Other")
+    journal = folder / "encounters" / other / "journal"
+    journal.write_bytes(b"\0" * journal.stat().st_size)
+    (journal.parent / "audio.key").write_bytes(b"\0" * 80)
+    told = run(config, "encounters", "list").stderr
+    assert told.rstrip().endswith(f"or destroy it: voicemed encounters delete {other[:8]}")
+    assert "no encounter begins so" in error_of(run(config, "encounters", "show", other[:8]))
+    delete = ("encounters", "delete", other[:8])
+    assert "not deleted" in error_of(run(config, *delete, then="y\n"))
+    result = run(config, *delete, then=f"{other[:8]}\n")
+    assert result.exit_code == 0
+    assert f"{other[:8]} is destroyed. No backup by voicemed holds it" in result.stderr
+    assert not journal.parent.exists()
+    listed = run(config, "encounters", "list")
+    assert (listed.stderr, encounter[:8] in listed.stdout) == ("", True)
+    assert "deleted" in run(config, "audit", "list", "--encounter", other[:8]).stdout
+    assert run(config, "audit", "verify").exit_code == 0
+
+
 def test_delete_says_which_backups_hold_it(config: Path, encounter: str, tmp_path: Path) -> None:
     run(config, "backup", str(tmp_path / "may.backup"))
     result = run(config, "encounters", "delete", encounter, "--yes")

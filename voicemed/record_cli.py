@@ -17,6 +17,7 @@ import typer
 
 from voicemed.config import Settings, load, store_folder
 from voicemed.errors import OutputError, StoreDamaged, StoreError
+from voicemed.ids import shortened
 
 if TYPE_CHECKING:
     from voicemed.batch import Transcriber
@@ -66,7 +67,6 @@ FORMATS = ("md", "json", "docx", "pdf", "hl7", "fhir")
 "Those of documents.py, which is too heavy to import for `--help`."
 _STATUSES = ("present", "absent", "uncertain", "past", "hypothetical")
 "Those of assertion.py, likewise."
-_SHORT_ID = 8
 
 Config = Annotated[
     Path | None,
@@ -191,7 +191,7 @@ def backup(
     size = target.stat().st_size / 1e6
     access.tell(f"{target}: written and read again, {size:.1f} MB")
     for id_ in missing:
-        access.tell(f"warning: {id_[:_SHORT_ID]} is being recorded and not in it")
+        access.tell(f"warning: {shortened(id_)} is being recorded and not in it")
 
 
 def restore(
@@ -326,7 +326,7 @@ def encounters_edit(
                 access.tell("left as it was")
                 return
             what = "the note" if turn is None else f"turn {turn}"
-        access.tell(f"{encounter[:_SHORT_ID]}: {what} is corrected")
+        access.tell(f"{shortened(encounter)}: {what} is corrected")
 
 
 def encounters_export(
@@ -374,17 +374,16 @@ def encounters_delete(
 ) -> None:
     """Destroy an encounter for good: its key first, then its files.
 
-    Says which backups still hold it.
+    Also one that is damaged so much that it cannot be read. Says which backups still hold it.
     """
     with _opened(config, from_stdin) as (store, _):
         from voicemed import access
 
-        encounter = _find(store, id_)
-        short = encounter[:_SHORT_ID]
+        encounter = _find(store, id_, unreadable=True)
+        short = shortened(encounter)
         if not yes:
-            one = _summary(store, encounter)
-            about = f"{one.kind} of {one.started_at.astimezone():%Y-%m-%d %H:%M}"
-            question = f"This destroys {short}, the {about}, for good. Type {short} to go on: "
+            about = _described(store, encounter)
+            question = f"This destroys {short}, {about}, for good. Type {short} to go on: "
             typed = access.ask_line(question, otherwise="add --yes to delete without")
             if typed.lower() != short:
                 raise StoreError(f"{short}: not deleted: that was not its id")
@@ -424,7 +423,7 @@ def encounters_recover(
         for number, one in enumerate(chosen, 1):
             with ui.batch_progress() as progress:
                 turns = _recover(store, one, transcriber, (number, len(chosen)), progress)
-            short = one.id[:_SHORT_ID]
+            short = shortened(one.id)
             access.tell(f"{short} is transcribed, turns: {turns}: voicemed encounters show {short}")
 
 
@@ -517,8 +516,8 @@ def _opened(config: Path | None, from_stdin: bool) -> Iterator[tuple[Store, Sett
         yield store, settings
 
 
-def _find(store: Store, prefix: str) -> str:
-    """The whole id; "last" is the newest that is not being recorded."""
+def _find(store: Store, prefix: str, *, unreadable: bool = False) -> str:
+    """The whole id; "last" is the newest that is not being recorded. unreadable: as Store.find."""
     from voicemed.store import State
 
     summaries = store.encounters()
@@ -530,7 +529,15 @@ def _find(store: Store, prefix: str) -> str:
     start = prefix.strip().lower()
     if start and any(one.id.startswith(start) for one in summaries if one.id not in finished):
         raise StoreError(f"{prefix}: is being recorded: end it first")
-    return store.find(prefix)
+    return store.find(prefix, unreadable=unreadable)
+
+
+def _described(store: Store, encounter: str) -> str:
+    """By which somebody knows what is to be deleted."""
+    if encounter in store.unreadable():
+        return "which cannot be read"
+    one = _summary(store, encounter)
+    return f"the {one.kind} of {one.started_at.astimezone():%Y-%m-%d %H:%M}"
 
 
 def _summary(store: Store, encounter: str) -> Summary:
@@ -558,7 +565,7 @@ def _edit_text(store: Store, encounter: str, turn: int | None) -> bool:
     from voicemed import record_view
 
     record = store.read(encounter)
-    short = encounter[:_SHORT_ID]
+    short = shortened(encounter)
     if turn is None:
         text = record_view.edited_text(record.note, f"Note of {short}", several_lines=True)
         if text is not None:
@@ -580,7 +587,7 @@ def _export(
 
     record = store.read(encounter)
     if sound and not record.audio_seconds:
-        raise OutputError(f"{encounter[:_SHORT_ID]}: its sound is not stored (any more)")
+        raise OutputError(f"{shortened(encounter)}: its sound is not stored (any more)")
     chunks = store.audio(encounter) if sound else None
     for path in documents.export(record, folder, formats, sound=chunks):
         typer.echo(str(path))
@@ -617,13 +624,13 @@ def _to_recover(store: Store, id_: str | None, *, again: bool) -> list[Summary]:
         unfinished = [one for one in store.encounters() if one.untranscribed]
         for one in unfinished:
             if one.edited:
-                short = one.id[:_SHORT_ID]
+                short = shortened(one.id)
                 access.tell(
                     f"{short} was corrected: give its id and --again to transcribe it again"
                 )
         return [one for one in unfinished if not one.edited]
     one = _summary(store, _find(store, id_))
-    short = one.id[:_SHORT_ID]
+    short = shortened(one.id)
     if not one.audio_seconds:
         raise StoreError(f"{short}: its sound is not stored (any more)")
     if not again and (one.edited or not one.untranscribed):
@@ -643,7 +650,7 @@ def _recover(
     from voicemed.batch import Reporter
     from voicemed.store import State
 
-    report = Reporter(Path(one.id[:_SHORT_ID]), *place, progress)
+    report = Reporter(Path(shortened(one.id)), *place, progress)
     sound = store.audio(one.id, salvage=one.state is State.DAMAGED)
     visit = one.started_at.astimezone().date()
     heard = transcriber.transcribe_sound(sound, one.audio_seconds, report, visit)

@@ -23,9 +23,9 @@ from rich.text import Text
 from voicemed import access, documents
 from voicemed.audio import Seconds
 from voicemed.encounter import AuditEntry, EncounterRecord
+from voicemed.ids import shortened
 from voicemed.store import Hit, State, Summary
 from voicemed.ui import (
-    SHORT_ID,
     SPEAKER_STYLES,
     WIDE,
     Keys,
@@ -213,7 +213,7 @@ def _encounters(summaries: Iterable[Summary], *, names: bool) -> Table:
     table.add_column("state", overflow="fold", min_width=max(map(len, State)))
     for one in summaries:
         table.add_row(
-            one.id[:SHORT_ID],
+            shortened(one.id),
             _moment(one.started_at),
             one.kind.value,
             clock(one.duration),
@@ -250,7 +250,7 @@ def print_hits(hits: Sequence[Hit], idle: Seconds) -> None:
     for hit in hits:
         where = f"{hit.part} {hit.number}" if hit.number else hit.part
         table.add_row(
-            hit.encounter[:SHORT_ID], _moment(hit.started_at), where, Text(printable(hit.text))
+            shortened(hit.encounter), _moment(hit.started_at), where, Text(printable(hit.text))
         )
     show(table, idle)
 
@@ -265,7 +265,7 @@ def print_audit(entries: Iterable[AuditEntry], idle: Seconds) -> None:
             f"{one.at.astimezone():%Y-%m-%d %H:%M:%S}",
             Text(printable(one.who)),
             Text(printable(one.action)),
-            one.encounter[:SHORT_ID],
+            shortened(one.encounter),
             Text(printable(one.details)),
         )
     show(table, idle)

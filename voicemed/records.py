@@ -385,6 +385,10 @@ class Records:
         for table in ("edits", "transcripts"):
             self._do(f"DELETE FROM {table} WHERE encounter = ?", id_)  # noqa: S608
         self._do("DELETE FROM encounters WHERE id = ?", id_)
+        self.bury(id_)
+
+    def bury(self, id_: str) -> None:
+        """That an encounter is deleted, also one that never got here."""
         self._do("INSERT INTO deleted VALUES (?)", id_)
 
     def _index(self, id_: str) -> None:

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from uuid import UUID
 
 from filelock import FileLock, Timeout
 
@@ -28,6 +27,7 @@ from voicemed.audio import SAMPLE_RATE, AudioChunk, Seconds
 from voicemed.encounter import AuditEntry, Edit, EncounterKind, EncounterRecord, Patient
 from voicemed.errors import StoreBusy, StoreDamaged, StoreError
 from voicemed.findings import Finding
+from voicemed.ids import is_id, shortened
 from voicemed.keyfile import KeyFile, Keys, exists
 from voicemed.recorder import ENCOUNTERS, Began, Captured, Recorder
 from voicemed.records import DELETED, EXPORTED, RECORDED, Hit, Records, State, Summary, Transcript
@@ -55,6 +55,7 @@ _LOCK = "store.lock"
 _WAIT: Seconds = 2.0
 "For another process to close the store."
 _BACKED_UP = "backed up"
+_IN_NO_BACKUP = "No backup by voicemed holds it; delete what other programs copied or exported."
 _OPENED_BY_KEYRING = "opened by the keyring: open it with the passphrase for this"
 
 
@@ -266,14 +267,24 @@ class Store:
                 summaries.append(self._records.summary(id_))
         return sorted(summaries, key=lambda one: (one.started_at, one.id), reverse=True)
 
+    def unreadable(self) -> list[str]:
+        """Ids of encounters that are not being recorded, and could not be imported."""
+        known = {*self._records.ids(), *self._records.deleted()}
+        folders = [folder for folder in self._folders() if folder.name not in known]
+        return [folder.name for folder in folders if not recorder.is_live(folder)]
+
     def listed(self) -> None:
         """Note in the audit log that somebody saw the list, which names patients."""
         self._log("listed")
 
-    def find(self, prefix: str) -> str:
-        """The id that begins so; raises StoreError where none does, or several."""
+    def find(self, prefix: str, *, unreadable: bool = False) -> str:
+        """The id that begins so; raises StoreError where none does, or several.
+
+        unreadable: also one that could not be imported, to delete it.
+        """
         start = prefix.strip().lower()
-        ids = [id_ for id_ in self._records.ids() if id_.startswith(start)]
+        known = self._records.ids() + (self.unreadable() if unreadable else [])
+        ids = [id_ for id_ in known if id_.startswith(start)]
         if not start or not ids:
             raise StoreError(f"{prefix}: no encounter begins so: see `voicemed encounters list`")
         if len(ids) > 1:
@@ -392,7 +403,8 @@ class Store:
             try:
                 captured = recorder.read(folder, self._keys.private)
             except StoreDamaged as error:
-                self._problem(str(error))
+                short = shortened(folder.name)
+                self._problem(f"{error}, or destroy it: voicemed encounters delete {short}")
                 continue
             except OSError as error:
                 self._problem(f"{folder}: cannot be read: {error.strerror or 'see its files'}")
@@ -452,7 +464,7 @@ class Store:
         """Of encounters, imported or not."""
         with _disk(self._folder):
             places = sorted((self._folder / ENCOUNTERS).iterdir())
-        return [place for place in places if _is_id(place.name)]
+        return [place for place in places if is_id(place.name)]
 
     def _folder_of(self, id_: str) -> Path:
         return self._folder / ENCOUNTERS / id_
@@ -460,7 +472,16 @@ class Store:
     # --- deleting --------------------------------------------------------------------------------
 
     def delete(self, id_: str) -> str:
-        """Destroy an encounter: its keys, then its files and rows; returns what remains of it."""
+        """Destroy an encounter: its keys, then its files and rows; returns what remains of it.
+
+        Also one that could not be imported: no backup holds that.
+        """
+        if id_ in self.unreadable():
+            with self._records.change():
+                self._records.bury(id_)
+                self._records.log(DELETED, id_, "could not be read")
+            self._shred(id_)
+            return _IN_NO_BACKUP
         row = self._records.row(id_)
         with self._records.change():
             self._records.delete(id_)
@@ -472,7 +493,7 @@ class Store:
             if one.action == _BACKED_UP and one.at >= row.began.started_at
         ]
         if not made:
-            return "No backup by voicemed holds it; delete what other programs copied or exported."
+            return _IN_NO_BACKUP
         return (
             f"Backups that still hold it, until you delete them: {', '.join(made)}. "
             "So do exports, and copies by other programs."
@@ -669,13 +690,6 @@ def _unknown(folder: Path) -> Began:
     with _disk(folder):
         at = datetime.fromtimestamp(folder.stat().st_mtime, UTC)
     return Began(EncounterKind.SESSION, "", "", Patient(), "", at, with_audio=True)
-
-
-def _is_id(name: str) -> bool:
-    try:
-        return str(UUID(name)) == name
-    except ValueError:
-        return False
 
 
 @contextmanager
