@@ -341,6 +341,9 @@ def transcribe(
             recorder=intake.begin_recording(settings.store, folder) if folder else None,
         )
     ui.print_batch_report(report)
+    for path, before, now in report.kept_again:
+        if folder is not None and intake.is_kept(folder, before):
+            ui.print_kept_again(path, before, now)
     if report.failed or report.not_kept:
         raise typer.Exit(1)
 

@@ -54,6 +54,13 @@ def folder_of(settings: StoreSettings, *, keep: bool) -> tuple[Path | None, str]
     return (folder, "") if store.exists(folder) else (None, NO_STORE_YET)
 
 
+def is_kept(folder: Path, encounter: str) -> bool:
+    """Whether the files of an encounter are in the store; needs no passphrase."""
+    from voicemed.recorder import ENCOUNTERS
+
+    return (folder / ENCOUNTERS / encounter).is_dir()
+
+
 def admit(
     settings: StoreSettings, folder: Path, kind: EncounterKind, *, source: str, with_patient: bool
 ) -> Record:

@@ -799,6 +799,16 @@ def print_batch_report(report: BatchReport) -> None:
     _print_failed(report.not_kept)
 
 
+def print_kept_again(path: Path, before: str, now: str) -> None:
+    """That a recording is in the store twice, and what to do with that, on stderr."""
+    old, new = shortened(before), shortened(now)
+    line = (
+        f"{path}: is kept twice now, as {old} and as {new}: `voicemed encounters delete` one of "
+        f"them (`voicemed encounters recover {old} --again` transcribes a kept one again)"
+    )
+    make_console(stderr=True).print(f"voicemed: {printable(line)}", soft_wrap=True)
+
+
 def _print_failed(failed: Iterable[tuple[Path, str]]) -> None:
     """The files that failed, each with its reason, on stderr."""
     errors = make_console(stderr=True)

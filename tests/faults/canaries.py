@@ -428,7 +428,7 @@ def run_scenario(scenario: Scenario, places: Places, known_keys: Sequence[str] =
     return bytes(shown)
 
 
-def _typed(keys: str, shown: bytes, known_keys: Sequence[str]) -> str:
+def _typed(keys: str, shown: bytearray, known_keys: Sequence[str]) -> str:
     if "KEY_END" in keys:
         return keys.replace("KEY_END", _KEY.findall(shown)[-1][-4:].decode())
     return keys.replace("KEY", known_keys[0]) if known_keys else keys
