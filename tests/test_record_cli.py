@@ -473,11 +473,51 @@ def test_edits_keep_what_was_there(config: Path, folder: Path, encounter: str) -
     assert "Corrected in 4 places by Dr Lee" in shown
 
 
+def test_patient_and_consent_are_corrected_after_the_start(
+    config: Path, folder: Path, encounter: str
+) -> None:
+    edit = ("encounters", "edit", "last")
+    result = run(config, *edit, "--patient", then="Zoë Quail\n")
+    assert result.exit_code == 0, result.stderr
+    assert result.stderr == f"voicemed: {encounter[:8]}: the patient is corrected\n"
+    assert run(config, *edit, "--patient", then="Zoë Quail\n\n1980-02-28\n").exit_code == 0
+    left = run(config, *edit, "--patient", then="Zoë Quail\n")
+    assert left.stderr == "voicemed: left as it was\n"
+    assert "1950-12-31" in error_of(run(config, *edit, "--patient", then="a\nb\nc\n"))
+    refused = run(config, *edit, "--consent", then="no\n")
+    assert f"encounters delete {encounter[:8]}" in refused.stderr
+    assert run(config, *edit, "--consent", then="g\n").exit_code == 0
+    assert "answer y, r, g or n" in error_of(run(config, *edit, "--consent", then="x\n"))
+    with stored(folder) as opened:
+        now = opened.read(encounter)
+        assert opened.encounters()[0].patient == Patient("Zoë Quail", "", date(1980, 2, 28))
+        assert [hit.part for hit in opened.search("quail")] == ["patient"]
+        assert opened.search("Quill") == []
+        assert opened.verify_audit() == opened.verify_files() == []
+    assert now.patient == Patient("Zoë Quail", "", date(1980, 2, 28))
+    said = [(one.given, one.by) for one in now.consents]
+    assert said == [(True, "patient"), (False, "patient"), (True, "guardian")]
+    assert [(one.what, one.before, one.after) for one in now.edits] == [
+        ("patient name", "Zoë Quill", "Zoë Quail"),
+        ("patient identifier", "P-77", ""),
+        ("patient birth_date", "1980-02-29", "1980-02-28"),
+        ("consent", "given by patient", "refused by patient"),
+        ("consent", "refused by patient", "given by guardian"),
+    ]
+    log = run(config, "audit", "list").stdout
+    assert "patient name" in log
+    assert "Quail" not in log
+    shown = run(config, "encounters", "show", "last").stdout
+    assert "Corrected in 4 places" in shown
+    assert "given (guardian)" in shown
+
+
 @pytest.mark.parametrize(
     "options",
     [
         [],
         ["--turn", "1", "--note"],
+        ["--patient", "--consent"],
         ["--turn", "1", "--finding", "1"],
         ["--speaker", "doctor"],
         ["--turn", "1", "--speaker", " "],
@@ -508,7 +548,7 @@ def test_what_is_not_there_cannot_be_edited(
     assert "there is none of that number" in error_of(result)
 
 
-@pytest.mark.parametrize("options", [["--turn", "2"], ["--note"]])
+@pytest.mark.parametrize("options", [["--turn", "2"], ["--note"], ["--patient"]])
 def test_no_text_is_no_edit(config: Path, folder: Path, encounter: str, options: list[str]) -> None:
     result = run(config, "encounters", "edit", "last", *options)
     assert result.stderr == "voicemed: left as it was\n"

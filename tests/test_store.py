@@ -15,6 +15,7 @@ from sample_store import PASSPHRASE, open_store, turn
 
 from voicemed import audit, keyfile, store
 from voicemed.assertion import Status
+from voicemed.encounter import Patient
 from voicemed.errors import (
     StoreBusy,
     StoreDamaged,
@@ -298,6 +299,8 @@ def test_a_transcript_is_made_again(folder: Path) -> None:
     with open_store(folder) as opened:
         opened.edit_turn(id_, 1, "Edited before.")
         opened.edit_note(id_, "# Kept")
+        opened.edit_patient(id_, Patient("Corrected"))
+        opened.edit_consent(id_, True, "guardian")
         opened.replace_transcript(
             id_, [turn(1, "Heard again."), turn(2, "And more.")], [], "large", "de"
         )
@@ -305,7 +308,11 @@ def test_a_transcript_is_made_again(folder: Path) -> None:
         assert [one.text for one in record.turns] == ["Heard again.", "And more."]
         assert (record.findings, record.model, record.language) == ((), "large", "de")
         assert record.note == "# Kept"
-        assert [one.what for one in record.edits] == ["turn 1 text", "note"]
+        assert record.patient == Patient("Corrected")
+        assert [one.by for one in record.consents] == ["patient", "guardian"]
+        what = ["turn 1 text", "note", "patient name", "patient identifier", "consent"]
+        assert [one.what for one in record.edits] == what
+        assert [one.what for one in opened.corrections()] == []
         (summary,) = opened.encounters()
         assert summary.untranscribed == 0
         assert opened.search("again")

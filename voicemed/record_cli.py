@@ -45,6 +45,8 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "voicemed encounters edit last --turn 3 --speaker patient",
             "voicemed encounters edit last --finding 2 --status absent",
             "voicemed encounters edit last --note",
+            "voicemed encounters edit last --patient",
+            "voicemed encounters edit last --consent",
         ),
         "encounters export": (
             "voicemed encounters export last --format fhir,pdf --output exports",
@@ -300,6 +302,15 @@ def encounters_edit(
         str | None, typer.Option(metavar="STATUS", help=f"One of {', '.join(_STATUSES)}.")
     ] = None,
     note: Annotated[bool, typer.Option("--note", help="Edit the note.")] = False,
+    patient: Annotated[
+        bool,
+        typer.Option(
+            "--patient", help="Correct name, number and date of birth; a line each in a pipe."
+        ),
+    ] = False,
+    consent: Annotated[
+        bool, typer.Option("--consent", help="Note whether the patient agreed to the recording.")
+    ] = False,
     from_stdin: FromStdin = False,
     config: Config = None,
 ) -> None:
@@ -308,7 +319,8 @@ def encounters_edit(
     Text is edited on the terminal, or read from standard input. Numbers are those of
     `voicemed encounters show`.
     """
-    _check_edit(turn, speaker, finding, status, note)
+    _check_edit([turn is not None, finding is not None, note, patient, consent])
+    _check_parts(turn, speaker, finding, status)
     with _opened(config, from_stdin) as (store, _):
         from voicemed import access
 
@@ -321,12 +333,14 @@ def encounters_edit(
 
             store.edit_status(encounter, finding, Status(status))
             what = f"the status of finding {finding}"
+        elif patient:
+            what = _edit_patient(store, encounter)
+        elif consent:
+            what = _edit_consent(store, encounter)
         else:
-            if not _edit_text(store, encounter, turn):
-                access.tell("left as it was")
-                return
-            what = "the note" if turn is None else f"turn {turn}"
-        access.tell(f"{shortened(encounter)}: {what} is corrected")
+            what = _edit_text(store, encounter, turn)
+        short = shortened(encounter)
+        access.tell(f"{short}: {what} is corrected" if what else "left as it was")
 
 
 def encounters_export(
@@ -544,12 +558,16 @@ def _summary(store: Store, encounter: str) -> Summary:
     return next(one for one in store.encounters() if one.id == encounter)
 
 
-def _check_edit(
-    turn: int | None, speaker: str | None, finding: int | None, status: str | None, note: bool
-) -> None:
+def _check_edit(chosen: Sequence[bool]) -> None:
     """One thing at a time."""
-    if [turn is not None, finding is not None, note].count(True) != 1:
-        raise typer.BadParameter("give one of --turn, --finding and --note")
+    if chosen.count(True) != 1:
+        raise typer.BadParameter("give one of --turn, --finding, --note, --patient and --consent")
+
+
+def _check_parts(
+    turn: int | None, speaker: str | None, finding: int | None, status: str | None
+) -> None:
+    """What belongs together is there."""
     if speaker is not None and turn is None:
         raise typer.BadParameter("--speaker needs the --turn")
     if speaker is not None and not speaker.strip():
@@ -560,8 +578,8 @@ def _check_edit(
         raise typer.BadParameter(f"unknown status {status!r}; known: {', '.join(_STATUSES)}")
 
 
-def _edit_text(store: Store, encounter: str, turn: int | None) -> bool:
-    """Let somebody edit a turn, or the note; whether it was changed."""
+def _edit_text(store: Store, encounter: str, turn: int | None) -> str:
+    """Let somebody edit a turn, or the note; what was changed, if anything."""
     from voicemed import record_view
 
     record = store.read(encounter)
@@ -570,14 +588,41 @@ def _edit_text(store: Store, encounter: str, turn: int | None) -> bool:
         text = record_view.edited_text(record.note, f"Note of {short}", several_lines=True)
         if text is not None:
             store.edit_note(encounter, text)
-        return text is not None
+        return "" if text is None else "the note"
     before = next((one.text for one in record.turns if one.id == turn), None)
     if before is None:
         raise StoreError(f"turn {turn}: there is none of that number in this encounter")
     text = record_view.edited_text(before, f"Turn {turn} of {short}", several_lines=False)
     if text is not None:
         store.edit_turn(encounter, turn, text)
-    return text is not None
+    return "" if text is None else f"turn {turn}"
+
+
+def _edit_patient(store: Store, encounter: str) -> str:
+    """Likewise of who the patient is."""
+    from voicemed import record_view
+
+    before = store.read(encounter).patient
+    after = record_view.edited_patient(before, f"Patient of {shortened(encounter)}")
+    if after is None:
+        return ""
+    store.edit_patient(encounter, after)
+    return "the patient"
+
+
+def _edit_consent(store: Store, encounter: str) -> str:
+    """Note what was said to the recording, and what follows from a no."""
+    from voicemed import access, intake
+
+    answer = access.ask_line(intake.ASK_LATER, otherwise="write y, r, g or n there as a line")
+    if (said := intake.consent_of(answer)) is None:
+        raise StoreError("nothing was noted: answer y, r, g or n")
+    given, by = said
+    changed = store.edit_consent(encounter, given, by)
+    if not given:
+        short = shortened(encounter)
+        access.tell(f"to destroy what was recorded: voicemed encounters delete {short}")
+    return "the consent" if changed else ""
 
 
 def _export(

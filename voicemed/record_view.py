@@ -22,8 +22,10 @@ from rich.text import Text
 
 from voicemed import access, documents
 from voicemed.audio import Seconds
-from voicemed.encounter import AuditEntry, EncounterRecord
+from voicemed.encounter import AuditEntry, EncounterRecord, Patient
+from voicemed.errors import ConfigError
 from voicemed.ids import shortened
+from voicemed.intake import birth_date
 from voicemed.store import Hit, State, Summary
 from voicemed.ui import (
     SPEAKER_STYLES,
@@ -186,6 +188,46 @@ def _edited_on_screen(before: str, title: str, *, several_lines: bool) -> str | 
         except (KeyboardInterrupt, EOFError):
             return None
     return None if text == before else text
+
+
+def edited_patient(before: Patient, title: str) -> Patient | None:
+    """Who the patient is after somebody corrected it; None if it was left as it was.
+
+    From a pipe, or without a screen, it is read as name, number and date of birth, a line each;
+    lines that do not come change nothing. Raises ConfigError for what is no date.
+    """
+    if _has_screen():
+        return _edited_patient_on_screen(before, title)
+    if sys.stdin is not None and sys.stdin.isatty():
+        hint = f"{title}: type name, number and date of birth, a line each, then Ctrl-D"
+        make_console(stderr=True).print(hint, soft_wrap=True)
+    lines = [line.strip() for line in access.rest_of_stdin().splitlines()[:3]]
+    born = birth_date(lines[2]) if len(lines) > 2 else before.birth_date
+    name, identifier = [*lines[:2], *(before.name, before.identifier)[len(lines) :]]
+    after = Patient(name, identifier, born)
+    return None if after == before else after
+
+
+def _edited_patient_on_screen(before: Patient, title: str) -> Patient | None:
+    from prompt_toolkit import prompt
+
+    born = before.birth_date.isoformat() if before.birth_date else ""
+    console = _screen_console()
+    with console.screen(hide_cursor=False):
+        console.print(Text(f"{title}   Enter: next   Ctrl-C: leave it as it was\n", style="dim"))
+        try:
+            name = prompt("Name: ", default=before.name).strip()
+            identifier = prompt("Number in the practice: ", default=before.identifier).strip()
+            while True:
+                born = prompt("Born, as 1950-12-31 (or nothing): ", default=born)
+                try:
+                    after = Patient(name, identifier, birth_date(born))
+                except ConfigError as error:
+                    console.print(str(error))
+                else:
+                    return None if after == before else after
+        except (KeyboardInterrupt, EOFError):
+            return None
 
 
 # -- lists

@@ -330,7 +330,7 @@ class Store:
     def _corrections_of(self, id_: str) -> Iterator[Correction]:
         content, newest = self._records.content(id_), self._records.transcript(id_).version
         for version, edit in self._records.edits_of(id_):
-            if version == newest and edit.what != edits.NOTE:
+            if version == newest and not edits.of_all_versions(edit.what):
                 turn, finding = edits.place(content, edit.what)
                 yield Correction(id_, edit.what, edit.before, edit.after, finding, turn)
 
@@ -352,15 +352,28 @@ class Store:
         """Another note."""
         self._edit(id_, edits.NOTE, markdown)
 
-    def _edit(self, id_: str, what: str, after: str) -> None:
+    def edit_patient(self, id_: str, patient: Patient) -> None:
+        """Who the encounter is about; an edit for each part that differs."""
+        for what, after in edits.patient_texts(patient).items():
+            self._edit(id_, what, one_line(after))
+
+    def edit_consent(self, id_: str, given: bool, by: str) -> bool:
+        """What was said to the recording, noted later, beside what was noted before.
+
+        Returns whether that is anything else.
+        """
+        return self._edit(id_, edits.CONSENT, edits.consent_text(given, by))
+
+    def _edit(self, id_: str, what: str, after: str) -> bool:
         self._records.check_content(id_)
         before = edits.value(self._records.content(id_), what)
         if before == after:
-            return
+            return False
         edit = Edit(datetime.now(UTC), self._records.who, what, before, after)
         with self._records.change():
             self._records.add_edit(id_, edit)
             self._records.log("edited", id_, what, changed=True)
+        return True
 
     def replace_transcript(
         self,
@@ -372,7 +385,7 @@ class Store:
     ) -> None:
         """The sound transcribed again; the transcript before, and its edits, are kept as history.
 
-        Edits of the note stay in force.
+        Edits of the note, of the patient and of the consent stay in force.
         """
         self._records.check_content(id_)
         old = self._records.transcript(id_)

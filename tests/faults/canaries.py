@@ -187,6 +187,13 @@ RECORD = {
     "the note is corrected": Scenario(
         (*_EDIT, "--note"), steps=(*_OPEN, ("marmalade", f" {NOTE}\x13"))
     ),
+    "the patient is corrected": Scenario(
+        (*_EDIT, "--patient"),
+        steps=(*_OPEN, ("Name:", f" {CORRECTION}\r"), ("Number in", "\r"), ("Born", "\r")),
+    ),
+    "the consent is corrected": Scenario(
+        (*_EDIT, "--consent"), steps=(*_OPEN, ("agree to be recorded", "y\n"))
+    ),
     "a correction fails": Scenario(
         (*_EDIT, "--turn", "1"),
         fails="edit",
