@@ -42,18 +42,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import sample_session
 import sample_store
+from sample_session import SAMPLE
 
 from voicemed import batch, cli, documents, live, records, store, ui
 from voicemed.audio import SAMPLE_RATE, AudioChunk, Samples, WavWriter, read_blocks
 from voicemed.endpointing import Utterance
 from voicemed.symptoms import create_symptom_extractor
-from voicemed.transcript import Segment, Word
+from voicemed.transcript import Segment
 
-SAMPLE = Path(__file__).resolve().parents[2] / "audio_samples" / "consultation.wav"
 NAME = "Zephyrine Quillfeather"
 NUMBER = "MRN-7741903-QX"
 PHRASE = "zanzibar marmalade headache"
+_HEARD = f"My name is {NAME}, I have {PHRASE}."
 WRONG = "wrong-tangerine-passphrase-88"
 PASSPHRASE = "correct horse battery staple"
 ANOTHER = "vermilion trombone avalanche 19"
@@ -498,17 +500,7 @@ class _Recognizer:
             raise ValueError(f"{NAME} said {PHRASE}")
         if self._fails == "slow":
             time.sleep(1.0)
-        return [[self._segment(utterance)] for utterance in utterances]
-
-    @staticmethod
-    def _segment(utterance: Utterance) -> Segment:
-        texts = f"My name is {NAME}, I have {PHRASE}.".split()
-        edges = np.linspace(utterance.start, utterance.end, len(texts) + 1).tolist()
-        words = (
-            Word(f" {text}", start, end, 0.9)
-            for text, start, end in zip(texts, edges[:-1], edges[1:], strict=True)
-        )
-        return Segment(tuple(words), -0.2, 0.01, "en", "")
+        return [[sample_session.segment(one, _HEARD)] for one in utterances]
 
 
 class _Voice:
