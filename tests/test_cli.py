@@ -382,8 +382,10 @@ def test_a_dictation_is_saved_after_every_utterance(
     assert result.stdout == "Naïve cough. Bye.\n"
     assert (tmp_path / "note.md").read_text(encoding="utf-8") == "Naïve cough. Bye.\n"
     assert saved == ["", "Naïve cough.", "Naïve cough. Bye."]
-    assert loop.built_with["output"] == "none"
+    assert loop.built_with["output"] == "speaker"  # to say that recording has stopped
     assert loop.built_with["dictation"] is True
+    run("dictate", "--input", "visit.wav")
+    assert loop.built_with["output"] == "none"
 
 
 def test_an_aborted_dictation_still_prints_the_note(make_loop: MakeLoop) -> None:

@@ -277,8 +277,9 @@ def dictate(
             raise OutputError(f"{save} exists; choose another name or add --overwrite")
         note.save(save)  # finds out before the first word whether it can be written
     record = _admit(settings, EncounterKind.DICTATION, input_, with_patient, no_store)
+    output = "speaker" if input_ == "mic" else "none"
     loop = live.build(
-        settings, input=input_, output="none", pace=pace.value, dictation=True, **record
+        settings, input=input_, output=output, pace=pace.value, dictation=True, **record
     )
     try:
         with ui.follow_dictation(loop, note) as show:
