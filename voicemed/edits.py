@@ -21,7 +21,9 @@ from voicemed.transcript import Span, Turn, Word
 NOTE = "note"
 CONSENT = "consent"
 PATIENT = ("patient name", "patient identifier", "patient birth_date")
-_OF_ALL_VERSIONS = frozenset((NOTE, CONSENT, *PATIENT))
+ENTERED = frozenset((CONSENT, *PATIENT))
+"What nobody heard: to correct it does not say that anybody checked what was heard."
+_OF_ALL_VERSIONS = ENTERED | {NOTE}
 
 
 @dataclass(frozen=True, slots=True)

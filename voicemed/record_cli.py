@@ -327,20 +327,19 @@ def encounters_edit(
         encounter = _find(store, id_)
         if speaker is not None and turn is not None:
             store.edit_speaker(encounter, turn, speaker)
-            what = f"the speaker of turn {turn}"
+            done = f"the speaker of turn {turn} is corrected"
         elif finding is not None and status is not None:
             from voicemed.assertion import Status
 
             store.edit_status(encounter, finding, Status(status))
-            what = f"the status of finding {finding}"
+            done = f"the status of finding {finding} is corrected"
         elif patient:
-            what = _edit_patient(store, encounter)
+            done = _edit_patient(store, encounter)
         elif consent:
-            what = _edit_consent(store, encounter)
+            done = _edit_consent(store, encounter)
         else:
-            what = _edit_text(store, encounter, turn)
-        short = shortened(encounter)
-        access.tell(f"{short}: {what} is corrected" if what else "left as it was")
+            done = _edit_text(store, encounter, turn)
+        access.tell(f"{shortened(encounter)}: {done}" if done else "left as it was")
 
 
 def encounters_export(
@@ -579,7 +578,7 @@ def _check_parts(
 
 
 def _edit_text(store: Store, encounter: str, turn: int | None) -> str:
-    """Let somebody edit a turn, or the note; what was changed, if anything."""
+    """Let somebody edit a turn, or the note; what was done, if anything."""
     from voicemed import record_view
 
     record = store.read(encounter)
@@ -588,14 +587,14 @@ def _edit_text(store: Store, encounter: str, turn: int | None) -> str:
         text = record_view.edited_text(record.note, f"Note of {short}", several_lines=True)
         if text is not None:
             store.edit_note(encounter, text)
-        return "" if text is None else "the note"
+        return "" if text is None else "the note is corrected"
     before = next((one.text for one in record.turns if one.id == turn), None)
     if before is None:
         raise StoreError(f"turn {turn}: there is none of that number in this encounter")
     text = record_view.edited_text(before, f"Turn {turn} of {short}", several_lines=False)
     if text is not None:
         store.edit_turn(encounter, turn, text)
-    return "" if text is None else f"turn {turn}"
+    return "" if text is None else f"turn {turn} is corrected"
 
 
 def _edit_patient(store: Store, encounter: str) -> str:
@@ -607,22 +606,23 @@ def _edit_patient(store: Store, encounter: str) -> str:
     if after is None:
         return ""
     store.edit_patient(encounter, after)
-    return "the patient"
+    return "the patient is corrected"
 
 
 def _edit_consent(store: Store, encounter: str) -> str:
     """Note what was said to the recording, and what follows from a no."""
     from voicemed import access, intake
 
-    answer = access.ask_line(intake.ASK_LATER, otherwise="write y, r, g or n there as a line")
-    if (said := intake.consent_of(answer)) is None:
-        raise StoreError("nothing was noted: answer y, r, g or n")
+    said = None
+    while said is None:
+        answer = access.ask_line(intake.ASK_LATER, otherwise="write y, r, g or n there as a line")
+        said = intake.consent_of(answer)
     given, by = said
     changed = store.edit_consent(encounter, given, by)
     if not given:
         short = shortened(encounter)
         access.tell(f"to destroy what was recorded: voicemed encounters delete {short}")
-    return "the consent" if changed else ""
+    return "the consent is noted" if changed else ""
 
 
 def _export(
