@@ -329,6 +329,8 @@ def test_deletion_destroys_keys_files_and_rows(folder: Path, tmp_path: Path) -> 
         assert "No backup by voicemed holds it" in opened.delete(opened.find(early))
     with open_store(folder) as opened:
         opened.backup(tmp_path / "monday.backup")
+        with pytest.raises(StoreError):
+            opened.backup(tmp_path / "none" / "tuesday.backup")
         links = []
         for name in ("journal.key", "audio.key"):
             link = tmp_path / name
@@ -336,6 +338,7 @@ def test_deletion_destroys_keys_files_and_rows(folder: Path, tmp_path: Path) -> 
             links.append((link, link.read_bytes()))
         remains = opened.delete(gone)
         assert "monday.backup" in remains
+        assert "tuesday.backup" not in remains
         assert "until you delete them" in remains
         assert not (folder / "encounters" / gone).exists()
         for link, before in links:

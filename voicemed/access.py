@@ -53,6 +53,7 @@ def opened_by_keyring(settings: StoreSettings) -> Store | None:
 
 def restore(source: Path, folder: Path, *, from_stdin: bool, by_key: bool) -> None:
     """Make a store again from a backup; raises StoreError."""
+    store.check_empty(folder)  # nobody should type a passphrase in vain
 
     def unlocked(typed: str) -> None:
         try:

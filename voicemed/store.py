@@ -43,6 +43,7 @@ __all__ = [
     "State",
     "Store",
     "Summary",
+    "check_empty",
     "check_passphrase",
     "create",
     "exists",
@@ -54,7 +55,7 @@ __all__ = [
 _LOCK = "store.lock"
 _WAIT: Seconds = 2.0
 "For another process to close the store."
-_BACKED_UP = "backed up"
+_BACKED_UP, _BACKUP_FAILED = "backed up", "backup failed"
 _IN_NO_BACKUP = "No backup by voicemed holds it; delete what other programs copied or exported."
 _OPENED_BY_KEYRING = "opened by the keyring: open it with the passphrase for this"
 
@@ -150,9 +151,8 @@ def restore(source: Path, folder: Path, passphrase: str, *, by_recovery_key: boo
     by_recovery_key: what is given is not the passphrase. Raises WrongPassphrase, StoreDamaged for a
     backup that is not as it was written, StoreError.
     """
+    check_empty(folder)
     with _disk(folder):
-        if folder.exists() and any(folder.iterdir()):
-            raise StoreError(f"{folder}: is not empty: move what is there away, or name another")
         partial = folder.with_name(f"{folder.name}.restoring")
         if partial.exists():
             shutil.rmtree(partial)  # of a restore that was interrupted
@@ -167,6 +167,13 @@ def restore(source: Path, folder: Path, passphrase: str, *, by_recovery_key: boo
             shutil.rmtree(partial, ignore_errors=True)
             raise
         sync_folder(folder.parent)
+
+
+def check_empty(folder: Path) -> None:
+    """Raises StoreError where a store cannot be restored to, as there is something already."""
+    with _disk(folder):
+        if folder.exists() and any(folder.iterdir()):
+            raise StoreError(f"{folder}: is not empty: move what is there away, or name another")
 
 
 class Store:
@@ -500,17 +507,22 @@ class Store:
             self._records.delete(id_)
             self._records.log(DELETED, id_, row.began.kind)
         self._shred(id_)
-        made = [
-            f"{one.at:%Y-%m-%d} {one.details}"
-            for one in self._records.entries()
-            if one.action == _BACKED_UP and one.at >= row.began.started_at
-        ]
+        made = self._backups_since(row.began.started_at)
         if not made:
             return _IN_NO_BACKUP
         return (
             f"Backups that still hold it, until you delete them: {', '.join(made)}. "
             "So do exports, and copies by other programs."
         )
+
+    def _backups_since(self, began: datetime) -> list[str]:
+        made: list[str] = []
+        for one in self._records.entries():
+            if one.action == _BACKED_UP and one.at >= began:
+                made.append(f"{one.at:%Y-%m-%d} {one.details}")
+            elif one.action == _BACKUP_FAILED and made:
+                made.pop()  # it follows at once
+        return made
 
     def apply_retention(self, policy: Retention, now: datetime | None = None) -> list[Removed]:
         """Destroy what is older than the policy allows; returns what that was.
@@ -653,10 +665,14 @@ class Store:
         """
         self._import()
         ids = self._records.ids()
-        self._log(_BACKED_UP, details=target.name)
+        self._log(_BACKED_UP, details=target.name)  # before, to be in it
         folders = [self._folder_of(id_) for id_ in ids]
-        with _disk(target):
-            backups.pack(self._folder, folders, target, self._file, self._keys.master)
+        try:
+            with _disk(target):
+                backups.pack(self._folder, folders, target, self._file, self._keys.master)
+        except BaseException:
+            self._log(_BACKUP_FAILED, details=target.name)
+            raise
         return [
             folder.name
             for folder in self._folders()
