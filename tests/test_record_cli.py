@@ -989,6 +989,42 @@ def test_a_view_closes_by_itself(tmp_path: Path, folder: Path, encounter: str) -
 
 
 @needs_terminal
+@pytest.mark.parametrize("what", [("--turn", "1"), ("--patient",)])
+def test_an_editor_closes_by_itself_and_keeps_a_text(
+    tmp_path: Path, folder: Path, encounter: str, what: tuple[str, ...]
+) -> None:
+    terminal = Terminal(configure(tmp_path, lock_after=2), "encounters", "edit", "last", *what)
+    terminal.wait_for("Passphrase: ")
+    terminal.press(f"{PASSPHRASE}\n")
+    terminal.wait_for("What brings you here?" if "--turn" in what else "Name: ")
+    terminal.press("!")
+    assert terminal.end() == 0
+    with stored(folder) as opened:
+        now = opened.read(encounter)
+    assert now.turns[0].text == ("What brings you here?!" if "--turn" in what else TURNS[0].text)
+    assert now.patient.name == "Zoë Quill"
+
+
+@needs_terminal
+def test_who_the_patient_is_can_be_edited_in_place(
+    config: Path, folder: Path, encounter: str
+) -> None:
+    terminal = Terminal(config, "encounters", "edit", "last", "--patient")
+    terminal.wait_for("Passphrase: ")
+    terminal.press(f"{PASSPHRASE}\n")
+    terminal.wait_for("Name: ")
+    terminal.press("ey\r")
+    terminal.wait_for("Number in the practice")
+    terminal.press("\r")
+    terminal.wait_for("1980-02-29")
+    terminal.press("\x7f8\r")
+    assert terminal.end() == 0
+    assert "Quilley" not in terminal.remembered()
+    with stored(folder) as opened:
+        assert opened.read(encounter).patient == Patient("Zoë Quilley", "P-77", date(1980, 2, 28))
+
+
+@needs_terminal
 @pytest.mark.parametrize("kept", [True, False])
 def test_a_turn_is_edited_in_place(config: Path, folder: Path, encounter: str, kept: bool) -> None:
     terminal = Terminal(config, "encounters", "edit", "last", "--turn", "1")

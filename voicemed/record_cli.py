@@ -20,6 +20,7 @@ from voicemed.errors import OutputError, StoreDamaged, StoreError
 from voicemed.ids import shortened
 
 if TYPE_CHECKING:
+    from voicemed.audio import Seconds
     from voicemed.batch import Transcriber
     from voicemed.store import Store, Summary
 
@@ -321,10 +322,10 @@ def encounters_edit(
     """
     _check_edit([turn is not None, finding is not None, note, patient, consent])
     _check_parts(turn, speaker, finding, status)
-    with _opened(config, from_stdin) as (store, _):
+    with _opened(config, from_stdin) as (store, settings):
         from voicemed import access
 
-        encounter = _find(store, id_)
+        encounter, idle = _find(store, id_), settings.store.lock_after
         if speaker is not None and turn is not None:
             store.edit_speaker(encounter, turn, speaker)
             done = f"the speaker of turn {turn} is corrected"
@@ -334,11 +335,11 @@ def encounters_edit(
             store.edit_status(encounter, finding, Status(status))
             done = f"the status of finding {finding} is corrected"
         elif patient:
-            done = _edit_patient(store, encounter)
+            done = _edit_patient(store, encounter, idle)
         elif consent:
             done = _edit_consent(store, encounter)
         else:
-            done = _edit_text(store, encounter, turn)
+            done = _edit_text(store, encounter, turn, idle)
         access.tell(f"{shortened(encounter)}: {done}" if done else "left as it was")
 
 
@@ -577,32 +578,32 @@ def _check_parts(
         raise typer.BadParameter(f"unknown status {status!r}; known: {', '.join(_STATUSES)}")
 
 
-def _edit_text(store: Store, encounter: str, turn: int | None) -> str:
+def _edit_text(store: Store, encounter: str, turn: int | None, idle: Seconds) -> str:
     """Let somebody edit a turn, or the note; what was done, if anything."""
     from voicemed import record_view
 
     record = store.read(encounter)
     short = shortened(encounter)
     if turn is None:
-        text = record_view.edited_text(record.note, f"Note of {short}", several_lines=True)
+        text = record_view.edited_text(record.note, f"Note of {short}", idle, several_lines=True)
         if text is not None:
             store.edit_note(encounter, text)
         return "" if text is None else "the note is corrected"
     before = next((one.text for one in record.turns if one.id == turn), None)
     if before is None:
         raise StoreError(f"turn {turn}: there is none of that number in this encounter")
-    text = record_view.edited_text(before, f"Turn {turn} of {short}", several_lines=False)
+    text = record_view.edited_text(before, f"Turn {turn} of {short}", idle, several_lines=False)
     if text is not None:
         store.edit_turn(encounter, turn, text)
     return "" if text is None else f"turn {turn} is corrected"
 
 
-def _edit_patient(store: Store, encounter: str) -> str:
+def _edit_patient(store: Store, encounter: str, idle: Seconds) -> str:
     """Likewise of who the patient is."""
     from voicemed import record_view
 
     before = store.read(encounter).patient
-    after = record_view.edited_patient(before, f"Patient of {shortened(encounter)}")
+    after = record_view.edited_patient(before, f"Patient of {shortened(encounter)}", idle)
     if after is None:
         return ""
     store.edit_patient(encounter, after)
