@@ -276,6 +276,7 @@ class Store:
 
     def unreadable(self) -> list[str]:
         """Ids of encounters that are not being recorded, and could not be imported."""
+        self._import()
         known = {*self._records.ids(), *self._records.deleted()}
         folders = [folder for folder in self._folders() if folder.name not in known]
         return [folder.name for folder in folders if not recorder.is_live(folder)]
@@ -496,7 +497,7 @@ class Store:
 
         Also one that could not be imported: no backup holds that.
         """
-        if id_ in self.unreadable():
+        if id_ not in self._records.ids() and id_ in self.unreadable():
             with self._records.change():
                 self._records.bury(id_)
                 self._records.log(DELETED, id_, "could not be read")
@@ -671,7 +672,8 @@ class Store:
             with _disk(target):
                 backups.pack(self._folder, folders, target, self._file, self._keys.master)
         except BaseException:
-            self._log(_BACKUP_FAILED, details=target.name)
+            with suppress(StoreError):  # the first failure is the one to tell
+                self._log(_BACKUP_FAILED, details=target.name)
             raise
         return [
             folder.name
