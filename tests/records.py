@@ -188,7 +188,12 @@ def _findings(draw: st.DrawFn) -> tuple[Finding, ...]:
     )
 
 
-_WHAT = st.sampled_from(["turn 1 text", "turn 9 speaker", "finding 1 status", "note"]) | TEXT
+_WHAT = (
+    st.sampled_from(
+        ["turn 1 text", "turn 9 speaker", "finding 1 status", "note", "patient name", "consent"]
+    )
+    | TEXT
+)
 _AUDIT = st.builds(
     AuditEntry, st.integers(1, 9), _TIME, TEXT, TEXT, st.just(ID), TEXT, st.just("00" * 32)
 )

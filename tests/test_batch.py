@@ -225,6 +225,24 @@ def test_a_recording_is_kept_with_its_sound_when_it_is_transcribed(
     assert record_.finished == ("fake recogniser", {})
 
 
+def test_a_recording_that_is_kept_twice_is_told_of(
+    recording: Path, recognizer: FakeRecognizer, voice: Voice
+) -> None:
+    ids = iter(["first", "second", "third"])
+
+    def begin(path: Path) -> FakeRecorder:
+        recorder = FakeRecorder()
+        recorder.id = next(ids)
+        return recorder
+
+    assert run(recording, recorder=begin).kept_again == []
+    assert run(recording, force=True).kept_again == []  # with --no-store
+    again = run(recording, recorder=begin, force=True)
+    assert again.kept_again == [(recording, "first", "second")]
+    record(recording, voice.say("another visit", pause=1.0))
+    assert run(recording, recorder=begin).kept_again == []
+
+
 @pytest.mark.parametrize(
     ("error", "reason"),
     [

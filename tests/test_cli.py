@@ -342,6 +342,21 @@ def test_recordings_that_could_not_be_kept_are_listed(transcription: FakeTranscr
     assert result.stderr.splitlines()[-1] == "voicemed: error: a.wav: store: the disk is full"
 
 
+def test_a_recording_that_is_kept_twice_is_told_of(
+    transcription: FakeTranscription, tmp_path: Path
+) -> None:
+    (tmp_path / "store" / "encounters" / "11112222-old").mkdir(parents=True)
+    (tmp_path / "store" / "store.json").touch()
+    transcription.kept_again = [
+        (Path("a.wav"), "11112222-old", "33334444-new"),
+        (Path("a.wav"), "55556666-deleted", "77778888-new"),
+    ]
+    result = run("transcribe", "a.wav", "--force")
+    assert result.exit_code == 0
+    (line,) = [one for one in result.stderr.splitlines() if one.startswith("voicemed: a.wav")]
+    assert "is kept twice now, as 11112222 and as 33334444: `voicemed encounters delete`" in line
+
+
 # -- dictate
 
 
@@ -367,8 +382,10 @@ def test_a_dictation_is_saved_after_every_utterance(
     assert result.stdout == "Naïve cough. Bye.\n"
     assert (tmp_path / "note.md").read_text(encoding="utf-8") == "Naïve cough. Bye.\n"
     assert saved == ["", "Naïve cough.", "Naïve cough. Bye."]
-    assert loop.built_with["output"] == "none"
+    assert loop.built_with["output"] == "speaker"  # to say that recording has stopped
     assert loop.built_with["dictation"] is True
+    run("dictate", "--input", "visit.wav")
+    assert loop.built_with["output"] == "none"
 
 
 def test_an_aborted_dictation_still_prints_the_note(make_loop: MakeLoop) -> None:
@@ -400,6 +417,7 @@ class FakeTranscription:
     def __init__(self) -> None:
         self.failed: list[tuple[Path, str]] = []
         self.not_kept: list[tuple[Path, str]] = []
+        self.kept_again: list[tuple[Path, str, str]] = []
         self.call: dict[str, Any] = {}
 
     def __call__(self, paths: Sequence[Path], **options: Any) -> BatchReport:
@@ -409,7 +427,7 @@ class FakeTranscription:
                 options["progress"](
                     BatchProgress(path, index, len(paths), position, 60.0, speed=30, remaining=1)
                 )
-        return BatchReport([Path("a.wav")], [], self.failed, self.not_kept)
+        return BatchReport([Path("a.wav")], [], self.failed, self.not_kept, self.kept_again)
 
 
 @pytest.fixture

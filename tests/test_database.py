@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import sample_store
 
-from voicemed import crypto, database
+from voicemed import crypto, database, keyfile
 from voicemed.errors import StoreDamaged, StoreError
 from voicemed.store import Store
 
@@ -103,6 +103,22 @@ def make_first(path: Path) -> None:
             assert isinstance(opened, Store)
             opened.edit_turn(id_, 1, "A correction of the first version.")
             opened.backup(path)
+
+
+def test_tables_of_a_version_that_was_never_released_are_named(tmp_path: Path) -> None:
+    folder = tmp_path / "store"
+    sample_store.create(folder)
+    id_ = sample_store.record(folder)
+    sample_store.open_store(folder).close()
+    keys = keyfile.unlock(folder, keyfile.load(folder), sample_store.PASSPHRASE)
+    connection = database.connect(folder, keys.master)
+    connection.execute("ALTER TABLE transcripts RENAME COLUMN said TO spoken")
+    connection.close()
+    with (
+        sample_store.open_store(folder) as opened,
+        pytest.raises(StoreError, match="does not have the tables of this voicemed"),
+    ):
+        opened._records.summary(id_)
 
 
 def test_a_key_of_a_database_is_its_own(tmp_path: Path) -> None:

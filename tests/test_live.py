@@ -648,6 +648,37 @@ def test_a_full_disk_ends_the_recording_but_not_the_consultation(
     assert (len(recorder.turns), recorder.finished is not None) == kept
 
 
+@pytest.mark.parametrize("voiceless", [False, True])
+def test_dictation_says_so_too_and_needs_a_voice_for_nothing_else(
+    voice: Voice, recorder: FakeRecorder, voiceless: bool
+) -> None:
+    made: list[bool] = []
+    stage: Stage = Stage(
+        voice.say("Fever.", pause=1.0),
+        lambda: _await(lambda: bool(recorder.turns)),
+        lambda: setattr(recorder, "sound_error", DISK_FULL),
+        voice.say("Cough.", pause=1.0),
+        lambda: _await(lambda: bool(made)),
+        voice=voice,
+        recorder=recorder,
+        dictation=True,
+    )
+
+    def make() -> FakeSynthesizer:
+        made.append(bool(recorder.turns))
+        if voiceless:
+            raise ModelMissing("no voice")
+        return stage.synthesizer
+
+    stage.loop._make_synthesizer = make
+    stage.run()
+    assert stage.texts == ["Fever.", "Cough."]
+    assert made == [True]  # not before it is needed
+    assert stage.synthesizer.said == ([] if voiceless else [ALARM])
+    assert ("no voice" in stage.warnings) == voiceless
+    assert "RECORDING HAS STOPPED: the disk is full" in stage.loop.status.alarm
+
+
 def test_the_alarm_comes_within_two_seconds(voice: Voice, recorder: FakeRecorder) -> None:
     failed: list[float] = []
     told: list[float] = []

@@ -14,7 +14,7 @@ import pytest
 
 from voicemed.audio import AudioChunk, Samples
 from voicemed.errors import DeviceError, EngineError, OutputError
-from voicemed.playback import NoSound, Speaker, WavFile, create_sink
+from voicemed.playback import LateSpeaker, NoSound, Speaker, WavFile, create_sink
 
 RATE = 16_000
 
@@ -289,3 +289,22 @@ def test_create_sink_by_name(tmp_path: Path, portaudio: FakePortAudio) -> None:
     assert [sink.audible for sink in (create_sink("speaker"), create_sink("none"))] == [True, False]
     with pytest.raises(OutputError, match="mp3"):
         create_sink("replies.mp3")
+
+
+def test_a_late_speaker_is_looked_for_when_it_is_needed(
+    portaudio: FakePortAudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = LateSpeaker()
+    audible = [late.audible]
+    late.stop()
+    late.play(iter([tone(0.5)]))
+    assert [*audible, late.audible] == [False, True]
+    assert portaudio.heard
+    late.stop()
+    late.close()
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    without = LateSpeaker()
+    with pytest.raises(DeviceError, match="no sound output"):
+        without.play(iter([tone(0.5)]))
+    without.close()
+    assert not without.audible

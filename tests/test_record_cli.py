@@ -473,11 +473,52 @@ def test_edits_keep_what_was_there(config: Path, folder: Path, encounter: str) -
     assert "Corrected in 4 places by Dr Lee" in shown
 
 
+def test_patient_and_consent_are_corrected_after_the_start(
+    config: Path, folder: Path, encounter: str
+) -> None:
+    edit = ("encounters", "edit", "last")
+    result = run(config, *edit, "--patient", then="Zoë Quail\n")
+    assert result.exit_code == 0, result.stderr
+    assert result.stderr == f"voicemed: {encounter[:8]}: the patient is corrected\n"
+    assert run(config, *edit, "--patient", then="Zoë Quail\n\n1980-02-28\n").exit_code == 0
+    left = run(config, *edit, "--patient", then="Zoë Quail\n")
+    assert left.stderr == "voicemed: left as it was\n"
+    assert "1950-12-31" in error_of(run(config, *edit, "--patient", then="a\nb\nc\n"))
+    refused = run(config, *edit, "--consent", then="no\n")
+    assert f"encounters delete {encounter[:8]}" in refused.stderr
+    assert run(config, *edit, "--consent", then="g\n").exit_code == 0
+    assert "write y, r, g or n there" in error_of(run(config, *edit, "--consent", then="x\n"))
+    with stored(folder) as opened:
+        now = opened.read(encounter)
+        assert opened.encounters()[0].patient == Patient("Zoë Quail", "", date(1980, 2, 28))
+        assert [hit.part for hit in opened.search("quail")] == ["patient"]
+        assert opened.search("Quill") == []
+        assert opened.verify_audit() == opened.verify_files() == []
+    assert now.patient == Patient("Zoë Quail", "", date(1980, 2, 28))
+    said = [(one.given, one.by) for one in now.consents]
+    assert said == [(True, "patient"), (False, "patient"), (True, "guardian")]
+    assert [(one.what, one.before, one.after) for one in now.edits] == [
+        ("patient name", "Zoë Quill", "Zoë Quail"),
+        ("patient identifier", "P-77", ""),
+        ("patient birth_date", "1980-02-29", "1980-02-28"),
+        ("consent", "given by patient", "refused by patient"),
+        ("consent", "refused by patient", "given by guardian"),
+    ]
+    log = run(config, "audit", "list").stdout
+    assert "patient name" in log
+    assert "Quail" not in log
+    shown = run(config, "encounters", "show", "last").stdout
+    assert "not checked by anybody" in shown  # nothing that was heard is corrected
+    assert "patient birth_date" in shown
+    assert "given (guardian)" in shown
+
+
 @pytest.mark.parametrize(
     "options",
     [
         [],
         ["--turn", "1", "--note"],
+        ["--patient", "--consent"],
         ["--turn", "1", "--finding", "1"],
         ["--speaker", "doctor"],
         ["--turn", "1", "--speaker", " "],
@@ -508,7 +549,7 @@ def test_what_is_not_there_cannot_be_edited(
     assert "there is none of that number" in error_of(result)
 
 
-@pytest.mark.parametrize("options", [["--turn", "2"], ["--note"]])
+@pytest.mark.parametrize("options", [["--turn", "2"], ["--note"], ["--patient"]])
 def test_no_text_is_no_edit(config: Path, folder: Path, encounter: str, options: list[str]) -> None:
     result = run(config, "encounters", "edit", "last", *options)
     assert result.stderr == "voicemed: left as it was\n"
@@ -613,6 +654,28 @@ def test_delete_asks_for_the_id(config: Path, folder: Path, encounter: str) -> N
     assert f"{encounter[:8]} is destroyed. No backup by voicemed holds it" in result.stderr
     assert not (folder / "encounters" / encounter).exists()
     assert run(config, "encounters", "list").stdout == "No encounters yet.\n"
+
+
+def test_what_cannot_be_read_is_deleted_by_its_id(
+    config: Path, folder: Path, encounter: str
+) -> None:
+    other = record(folder, "Ann Other")
+    journal = folder / "encounters" / other / "journal"
+    journal.write_bytes(b"\0" * journal.stat().st_size)
+    (journal.parent / "audio.key").write_bytes(b"\0" * 80)
+    told = run(config, "encounters", "list").stderr
+    assert told.rstrip().endswith(f"or destroy it: voicemed encounters delete {other[:8]}")
+    assert "no encounter begins so" in error_of(run(config, "encounters", "show", other[:8]))
+    delete = ("encounters", "delete", other[:8])
+    assert "not deleted" in error_of(run(config, *delete, then="y\n"))
+    result = run(config, *delete, then=f"{other[:8]}\n")
+    assert result.exit_code == 0
+    assert f"{other[:8]} is destroyed. No backup by voicemed holds it" in result.stderr
+    assert not journal.parent.exists()
+    listed = run(config, "encounters", "list")
+    assert (listed.stderr, encounter[:8] in listed.stdout) == ("", True)
+    assert "deleted" in run(config, "audit", "list", "--encounter", other[:8]).stdout
+    assert run(config, "audit", "verify").exit_code == 0
 
 
 def test_delete_says_which_backups_hold_it(config: Path, encounter: str, tmp_path: Path) -> None:
@@ -783,7 +846,8 @@ def test_backups_that_cannot_be_made_or_read(config: Path, folder: Path, tmp_pat
     assert "no such file" in error_of(run(config, "restore", str(tmp_path / "none")))
     assert run(config, "backup", str(tmp_path / "june.backup")).exit_code == 0
     june = str(tmp_path / "june.backup")
-    assert "is not empty" in error_of(run(config, "restore", june))
+    # Before anybody is asked for a passphrase:
+    assert "is not empty" in error_of(invoke(config, "restore", june))
     wrong = run(config, "restore", june, *elsewhere, passphrase="wrong horse")
     assert error_of(wrong) == (
         f"{june}: the passphrase is wrong: it is that of the day of the backup"
@@ -888,6 +952,20 @@ def test_a_terminal_remembers_nothing_of_what_was_shown(
 
 
 @needs_terminal
+def test_a_terminal_does_not_remember_what_was_searched_for(config: Path, encounter: str) -> None:
+    terminal = Terminal(config, "encounters", "search")
+    terminal.wait_for("Passphrase: ")
+    terminal.press(f"{PASSPHRASE}\n")
+    terminal.wait_for("Search for: ")
+    terminal.press("Quill\n")
+    terminal.wait_for("q: close")
+    terminal.press("q")
+    assert terminal.end() == 0
+    assert encounter[:8] in terminal.seen
+    assert "Quill" not in terminal.remembered()
+
+
+@needs_terminal
 def test_ids_stay_when_the_list_is_closed(config: Path, encounter: str) -> None:
     terminal = Terminal(config, "encounters", "list")
     terminal.wait_for("Passphrase: ")
@@ -908,6 +986,42 @@ def test_a_view_closes_by_itself(tmp_path: Path, folder: Path, encounter: str) -
     assert terminal.end() == 0
     assert "Zoë" in terminal.seen
     assert "Zoë" not in terminal.remembered()
+
+
+@needs_terminal
+@pytest.mark.parametrize("what", [("--turn", "1"), ("--patient",)])
+def test_an_editor_closes_by_itself_and_keeps_a_text(
+    tmp_path: Path, folder: Path, encounter: str, what: tuple[str, ...]
+) -> None:
+    terminal = Terminal(configure(tmp_path, lock_after=2), "encounters", "edit", "last", *what)
+    terminal.wait_for("Passphrase: ")
+    terminal.press(f"{PASSPHRASE}\n")
+    terminal.wait_for("What brings you here?" if "--turn" in what else "Name: ")
+    terminal.press("!")
+    assert terminal.end() == 0
+    with stored(folder) as opened:
+        now = opened.read(encounter)
+    assert now.turns[0].text == ("What brings you here?!" if "--turn" in what else TURNS[0].text)
+    assert now.patient.name == "Zoë Quill"
+
+
+@needs_terminal
+def test_who_the_patient_is_can_be_edited_in_place(
+    config: Path, folder: Path, encounter: str
+) -> None:
+    terminal = Terminal(config, "encounters", "edit", "last", "--patient")
+    terminal.wait_for("Passphrase: ")
+    terminal.press(f"{PASSPHRASE}\n")
+    terminal.wait_for("Name: ")
+    terminal.press("ey\r")
+    terminal.wait_for("Number in the practice")
+    terminal.press("\r")
+    terminal.wait_for("1980-02-29")
+    terminal.press("\x7f8\r")
+    assert terminal.end() == 0
+    assert "Quilley" not in terminal.remembered()
+    with stored(folder) as opened:
+        assert opened.read(encounter).patient == Patient("Zoë Quilley", "P-77", date(1980, 2, 28))
 
 
 @needs_terminal

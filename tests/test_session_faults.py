@@ -33,6 +33,11 @@ def test_nothing_that_was_said_or_typed_stays_outside_of_the_store(tmp_path: Pat
     assert canaries.run_all(tmp_path, names) == []
 
 
+def test_nothing_of_the_record_stays_outside_of_it(tmp_path: Path) -> None:
+    names = ["init", "what is recorded", "another passphrase", "search", "a correction fails"]
+    assert canaries.run_record(tmp_path, names) == []
+
+
 @pytest.mark.models
 def test_a_session_uses_no_network(tmp_path: Path) -> None:
     isolated = no_network.isolation()

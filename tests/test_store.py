@@ -15,6 +15,7 @@ from sample_store import PASSPHRASE, open_store, turn
 
 from voicemed import audit, keyfile, store
 from voicemed.assertion import Status
+from voicemed.encounter import Patient
 from voicemed.errors import (
     StoreBusy,
     StoreDamaged,
@@ -298,6 +299,8 @@ def test_a_transcript_is_made_again(folder: Path) -> None:
     with open_store(folder) as opened:
         opened.edit_turn(id_, 1, "Edited before.")
         opened.edit_note(id_, "# Kept")
+        opened.edit_patient(id_, Patient("Corrected"))
+        opened.edit_consent(id_, True, "guardian")
         opened.replace_transcript(
             id_, [turn(1, "Heard again."), turn(2, "And more.")], [], "large", "de"
         )
@@ -305,7 +308,11 @@ def test_a_transcript_is_made_again(folder: Path) -> None:
         assert [one.text for one in record.turns] == ["Heard again.", "And more."]
         assert (record.findings, record.model, record.language) == ((), "large", "de")
         assert record.note == "# Kept"
-        assert [one.what for one in record.edits] == ["turn 1 text", "note"]
+        assert record.patient == Patient("Corrected")
+        assert [one.by for one in record.consents] == ["patient", "guardian"]
+        what = ["turn 1 text", "note", "patient name", "patient identifier", "consent"]
+        assert [one.what for one in record.edits] == what
+        assert [one.what for one in opened.corrections()] == []
         (summary,) = opened.encounters()
         assert summary.untranscribed == 0
         assert opened.search("again")
@@ -322,6 +329,8 @@ def test_deletion_destroys_keys_files_and_rows(folder: Path, tmp_path: Path) -> 
         assert "No backup by voicemed holds it" in opened.delete(opened.find(early))
     with open_store(folder) as opened:
         opened.backup(tmp_path / "monday.backup")
+        with pytest.raises(StoreError):
+            opened.backup(tmp_path / "none" / "tuesday.backup")
         links = []
         for name in ("journal.key", "audio.key"):
             link = tmp_path / name
@@ -329,6 +338,7 @@ def test_deletion_destroys_keys_files_and_rows(folder: Path, tmp_path: Path) -> 
             links.append((link, link.read_bytes()))
         remains = opened.delete(gone)
         assert "monday.backup" in remains
+        assert "tuesday.backup" not in remains
         assert "until you delete them" in remains
         assert not (folder / "encounters" / gone).exists()
         for link, before in links:

@@ -11,7 +11,7 @@ import getpass
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,7 +19,7 @@ from voicemed import keyfile, store
 from voicemed.config import StoreSettings, clinician_of, store_folder
 from voicemed.errors import StoreError, WrongPassphrase
 from voicemed.store import Removed, Retention, Store, who_is
-from voicemed.ui import Keys, make_console, printable
+from voicemed.ui import Keys, is_screen, make_console, printable
 
 _T = TypeVar("_T")
 _TRIES = 3
@@ -53,6 +53,7 @@ def opened_by_keyring(settings: StoreSettings) -> Store | None:
 
 def restore(source: Path, folder: Path, *, from_stdin: bool, by_key: bool) -> None:
     """Make a store again from a backup; raises StoreError."""
+    store.check_empty(folder)  # nobody should type a passphrase in vain
 
     def unlocked(typed: str) -> None:
         try:
@@ -104,10 +105,10 @@ def ask_new_passphrase(*, from_stdin: bool) -> str:
     raise StoreError("no new passphrase was chosen: run the command again")
 
 
-def ask_line(prompt: str, *, otherwise: str = "") -> str:
+def ask_line(prompt: str, *, otherwise: str = "", private: bool = False) -> str:
     """A line that is typed, or one of standard input; raises StoreError without any.
 
-    otherwise: what to do where nobody can be asked.
+    otherwise: what to do where nobody can be asked. private: it is to leave the terminal again.
     """
     if sys.stdin is None or not sys.stdin.isatty():
         line = _line_of_stdin()
@@ -115,10 +116,13 @@ def ask_line(prompt: str, *, otherwise: str = "") -> str:
             hint = f": {otherwise}" if otherwise else ""
             raise StoreError(f"nothing came from standard input{hint}")
         return line.strip()
-    try:
-        return make_console(stderr=True).input(prompt).strip()
-    except EOFError:
-        return ""
+    console = make_console(stderr=True)
+    aside = private and is_screen(sys.stderr)
+    with console.screen(hide_cursor=False) if aside else nullcontext():
+        try:
+            return console.input(prompt).strip()
+        except EOFError:
+            return ""
 
 
 def rest_of_stdin() -> str:

@@ -92,6 +92,8 @@ class BatchReport:
     "With the reason, one line."
     not_kept: list[tuple[Path, str]] = field(default_factory=list)
     "Done, but not in the store, with the reason."
+    kept_again: list[tuple[Path, str, str]] = field(default_factory=list)
+    "In the store twice: the id of the encounter from before, and that of the new one."
 
 
 def transcribe_files(
@@ -135,8 +137,8 @@ def transcribe_files(
             for name in formats:
                 suffix, write = WRITERS[name]
                 save_text(target.with_name(target.name + suffix), write(transcript))
-            if recorder is not None and (problem := _keep(path, transcript, recorder)):
-                report.not_kept.append((path, problem))
+            if recorder is not None:
+                _keep(path, transcript, recorder, ledger.of(target), report)
             ledger.record(target, key, formats)
         except (AudioFileError, OutputError) as error:
             report.failed.append((path, str(error)))
@@ -145,8 +147,14 @@ def transcribe_files(
     return report
 
 
-def _keep(path: Path, transcript: Transcript, begin: Callable[[Path], Recorder]) -> str:
-    """Store the sound and what came of it; returns what went wrong, in a line, or nothing."""
+def _keep(
+    path: Path,
+    transcript: Transcript,
+    begin: Callable[[Path], Recorder],
+    entry: dict[str, object],
+    report: BatchReport,
+) -> None:
+    """Store the sound and what came of it, as the ledger's entry then says, or report why not."""
     try:
         record = begin(path)
         for block in read_blocks(path, on_damage=lambda _: None):
@@ -156,10 +164,14 @@ def _keep(path: Path, transcript: Transcript, begin: Callable[[Path], Recorder])
         record.findings(transcript.findings)
         record.finish(model=transcript.model, dropped=transcript.dropped)
     except StoreError as error:
-        return str(error)
+        report.not_kept.append((path, str(error)))
     except OSError as error:
-        return f"{path}: not kept in the store: {error.strerror}"
-    return ""
+        report.not_kept.append((path, f"{path}: not kept in the store: {error.strerror}"))
+    else:
+        match entry.get("kept"):
+            case {"recording": transcript.source_sha256, "encounter": str(before)}:
+                report.kept_again.append((path, before, record.id))
+        entry["kept"] = {"recording": transcript.source_sha256, "encounter": record.id}
 
 
 @dataclass(frozen=True, slots=True)
@@ -486,7 +498,10 @@ def _names(path: Path) -> list[str]:
 
 
 class _Ledger:
-    """Which results in a folder were made from what, so that they are not made again."""
+    """Which results in a folder were made from what, so that they are not made again.
+
+    And in which encounter of the store a recording is, by its SHA-256.
+    """
 
     NAME = ".voicemed-done.json"
 
@@ -511,8 +526,15 @@ class _Ledger:
     def record(self, target: Path, key: str, formats: Sequence[str]) -> None:
         """These formats are written."""
         written = sorted({*self._written(target, key), *formats})
-        self._entries[target.name] = {"key": key, "formats": written}
+        self.of(target).update(key=key, formats=written)
         save_text(self._path, json.dumps(self._entries, indent=1, sort_keys=True) + "\n")
+
+    def of(self, target: Path) -> dict[str, object]:
+        """The entry of a recording, to be changed before `record`."""
+        entry = self._entries.get(target.name)
+        if not isinstance(entry, dict):
+            self._entries[target.name] = entry = {}
+        return entry
 
     def _written(self, target: Path, key: str) -> list[str]:
         match self._entries.get(target.name):

@@ -277,8 +277,9 @@ def dictate(
             raise OutputError(f"{save} exists; choose another name or add --overwrite")
         note.save(save)  # finds out before the first word whether it can be written
     record = _admit(settings, EncounterKind.DICTATION, input_, with_patient, no_store)
+    output = "speaker" if input_ == "mic" else "none"
     loop = live.build(
-        settings, input=input_, output="none", pace=pace.value, dictation=True, **record
+        settings, input=input_, output=output, pace=pace.value, dictation=True, **record
     )
     try:
         with ui.follow_dictation(loop, note) as show:
@@ -341,6 +342,9 @@ def transcribe(
             recorder=intake.begin_recording(settings.store, folder) if folder else None,
         )
     ui.print_batch_report(report)
+    for path, before, now in report.kept_again:
+        if folder is not None and intake.is_kept(folder, before):
+            ui.print_kept_again(path, before, now)
     if report.failed or report.not_kept:
         raise typer.Exit(1)
 

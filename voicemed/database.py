@@ -156,6 +156,11 @@ def failures(folder: Path) -> Iterator[None]:
     except dbapi2.ProgrammingError:
         raise  # a mistake of ours, such as a use from another thread
     except dbapi2.OperationalError as error:
+        if getattr(error, "sqlite_errorcode", 0) == dbapi2.SQLITE_ERROR:
+            raise StoreError(
+                f"{folder / NAME}: does not have the tables of this voicemed: one that was never "
+                "released made it, or something changed it: use that one, or restore a backup"
+            ) from error
         raise StoreError(
             f"{folder / NAME}: cannot be read or written: make room on its disk, or see who owns it"
         ) from error

@@ -22,6 +22,7 @@ from types import MappingProxyType
 
 from voicemed.assertion import Status
 from voicemed.audio import AudioChunk, WavWriter
+from voicemed.edits import ENTERED
 from voicemed.encounter import Edit, EncounterRecord
 from voicemed.errors import ConfigError, OutputError
 from voicemed.findings import Finding, FindingKind
@@ -48,9 +49,10 @@ DISCLAIMER = (
 
 def statement(record: EncounterRecord) -> str:
     """Who wrote it and who checked it, and whether the end is missing."""
-    if record.edits:
-        places = len({edit.what for edit in record.edits})
-        by = ", ".join(dict.fromkeys(one_line(edit.by) or "somebody" for edit in record.edits))
+    corrected = [edit for edit in record.edits if edit.what not in ENTERED]
+    if corrected:
+        places = len({edit.what for edit in corrected})
+        by = ", ".join(dict.fromkeys(one_line(edit.by) or "somebody" for edit in corrected))
         said = f"Written by speech recognition. Corrected in {places} place{'s'[: places > 1]} "
         said += f"by {by}; the rest was not checked by anybody."
     else:

@@ -1,19 +1,29 @@
-"""Corrections: what was recorded stays as it was, the edits are applied when it is read."""
+"""Corrections: what was recorded stays as it was, the edits are applied when it is read.
+
+Those of turns and findings are of one version of the transcript; those of the note, of who the
+patient is and of the consent hold whatever the transcript is.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import date
 from difflib import SequenceMatcher
 
 from voicemed.assertion import Status
-from voicemed.encounter import Edit
+from voicemed.encounter import Consent, Edit, Patient
 from voicemed.errors import StoreError
 from voicemed.findings import Finding, StatusChange
 from voicemed.transcript import Span, Turn, Word
 
 NOTE = "note"
+CONSENT = "consent"
+PATIENT = ("patient name", "patient identifier", "patient birth_date")
+ENTERED = frozenset((CONSENT, *PATIENT))
+"What nobody heard: to correct it does not say that anybody checked what was heard."
+_OF_ALL_VERSIONS = ENTERED | {NOTE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +33,28 @@ class Content:
     turns: tuple[Turn, ...]
     findings: tuple[Finding, ...]
     note: str
+    patient: Patient = field(default_factory=Patient)
+    consents: tuple[Consent, ...] = ()
+
+
+def of_all_versions(what: str) -> bool:
+    """Whether an edit holds also when the transcript was made again."""
+    return what in _OF_ALL_VERSIONS
+
+
+def consent_text(given: bool, by: str) -> str:
+    """The text that stands for a consent in an edit."""
+    return f"{'given' if given else 'refused'} by {by}"
 
 
 def value(content: Content, what: str) -> str:
     """What stands there now, `what` as in Edit; raises StoreError for what is not there."""
     if what == NOTE:
         return content.note
+    if what == CONSENT:
+        return consent_text(last.given, last.by) if (last := _last(content.consents)) else ""
+    if what in PATIENT:
+        return patient_texts(content.patient)[what]
     kind, number, part = what.split()
     if kind == "turn":
         turn = next((one for one in content.turns if one.id == int(number)), None)
@@ -38,6 +64,12 @@ def value(content: Content, what: str) -> str:
     if not 1 <= int(number) <= len(content.findings):
         raise StoreError(f"finding {number}: there is none of that number in this encounter")
     return str(content.findings[int(number) - 1].assertion.status)
+
+
+def patient_texts(patient: Patient) -> dict[str, str]:
+    """What can be corrected of who somebody is, by the name of the edit."""
+    born = patient.birth_date.isoformat() if patient.birth_date else ""
+    return dict(zip(PATIENT, (patient.name, patient.identifier, born), strict=True))
 
 
 def place(content: Content, what: str) -> tuple[Turn | None, Finding | None]:
@@ -51,13 +83,21 @@ def place(content: Content, what: str) -> tuple[Turn | None, Finding | None]:
 def applied(content: Content, edits: Iterable[Edit]) -> Content:
     """The content after the edits, oldest first."""
     for edit in edits:
-        content = _applied(content, edit.what, edit.after)
+        content = _applied(content, edit)
     return content
 
 
-def _applied(content: Content, what: str, after: str) -> Content:
+def _applied(content: Content, edit: Edit) -> Content:
+    what, after = edit.what, edit.after
     if what == NOTE:
         return replace(content, note=after)
+    if what == CONSENT:
+        return replace(content, consents=(*content.consents, _consent(edit)))
+    if what in PATIENT:
+        texts = patient_texts(content.patient) | {what: after}
+        name, identifier, born = (texts[one] for one in PATIENT)
+        birth_date = date.fromisoformat(born) if born else None
+        return replace(content, patient=Patient(name, identifier, birth_date))
     kind, number, part = what.split()
     if kind == "finding":
         return _with_status(content, int(number) - 1, Status(after))
@@ -69,6 +109,16 @@ def _applied(content: Content, what: str, after: str) -> Content:
     turns[index], places = reworded(turns[index], after)
     findings = tuple(_moved(finding, int(number), places) for finding in content.findings)
     return replace(content, turns=tuple(turns), findings=findings)
+
+
+def _last(consents: Sequence[Consent]) -> Consent | None:
+    return consents[-1] if consents else None
+
+
+def _consent(edit: Edit) -> Consent:
+    """One that was recorded later; those before stay."""
+    given, _, by = edit.after.partition(" by ")
+    return Consent(given == "given", edit.at, by, edit.by)
 
 
 def _with_status(content: Content, index: int, status: Status) -> Content:

@@ -73,7 +73,8 @@ class Edit:
     at: datetime
     by: str
     what: str
-    'The part that was corrected: "turn 3 text", "turn 3 speaker", "finding 2 status", "note".'
+    """The part that was corrected: "turn 3 text", "turn 3 speaker", "finding 2 status", "note",
+    "patient name", "patient identifier", "patient birth_date", "consent"."""
     before: str
     after: str
 

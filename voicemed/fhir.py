@@ -812,7 +812,8 @@ class _Document:
 
     def _edit(self, edit: Edit) -> _Resource:
         part, number = [*edit.what.split(" "), "", ""][:2]
-        name = {"turn": "transcript", "finding": f"finding {number}"}.get(part, "composition")
+        names = {"turn": "transcript", "finding": f"finding {number}", "patient": "patient"}
+        name = names.get(part, "composition")
         before = {"role": "revision", "what": {"display": _text(edit.before) or "nothing"}}
         return {
             "text": _narrative(f"{edit.what}: before {edit.before!r}, after {edit.after!r}"),

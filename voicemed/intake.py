@@ -32,6 +32,10 @@ _QUESTION = (
     "Does the patient agree to be recorded? y: yes, r: a relative agrees for them, "
     "g: a guardian does, n: no. "
 )
+ASK_LATER = (
+    "Did the patient agree to be recorded? y: yes, r: a relative agreed for them, "
+    "g: a guardian did, n: no. "
+)
 _AGREED_BY = {"y": "patient", "r": "relative", "g": "guardian"}
 
 
@@ -52,6 +56,13 @@ def folder_of(settings: StoreSettings, *, keep: bool) -> tuple[Path | None, str]
         return None, NO_STORE
     folder = store_folder(settings)
     return (folder, "") if store.exists(folder) else (None, NO_STORE_YET)
+
+
+def is_kept(folder: Path, encounter: str) -> bool:
+    """Whether the files of an encounter are in the store; needs no passphrase."""
+    from voicemed.recorder import ENCOUNTERS
+
+    return (folder / ENCOUNTERS / encounter).is_dir()
 
 
 def admit(
@@ -109,14 +120,14 @@ def ask_patient() -> Patient:
     """Who the patient is: from the terminal, or from three lines of standard input."""
     if not _at_terminal():
         name, identifier, born = ([*sys.stdin.read().splitlines(), "", "", ""])[:3]
-        return Patient(name.strip(), identifier.strip(), _birth_date(born))
+        return Patient(name.strip(), identifier.strip(), birth_date(born))
     console = make_console(stderr=True)
     with console.screen(hide_cursor=False) if is_screen(sys.stderr) else nullcontext():
         name = console.input("Patient's name: ").strip()
         identifier = console.input("Number in the practice (or nothing): ").strip()
         while True:
             try:
-                born = _birth_date(console.input("Born, as 1950-12-31 (or nothing): "))
+                born = birth_date(console.input("Born, as 1950-12-31 (or nothing): "))
             except ConfigError as error:
                 console.print(str(error))
             else:
@@ -137,20 +148,28 @@ def ask_consent(settings: StoreSettings) -> Consent:
     console = make_console(stderr=True)
     while True:
         try:
-            choice = console.input(_QUESTION).strip().lower()[:1]
+            said = consent_of(console.input(_QUESTION))
         except EOFError:
-            choice = "n"
-        if choice in _AGREED_BY:
-            return Consent(True, datetime.now(UTC), _AGREED_BY[choice], recorded_by)
-        if choice == "n":
+            said = consent_of("n")
+        if said is not None and said[0]:
+            return Consent(True, datetime.now(UTC), said[1], recorded_by)
+        if said is not None:
             raise ConsentMissing("the patient does not agree to be recorded: nothing was recorded")
+
+
+def consent_of(answer: str) -> tuple[bool, str] | None:
+    """Whether the patient agrees, and who says so; None for what answers neither question."""
+    choice = answer.strip().lower()[:1]
+    if choice == "n":
+        return False, "patient"
+    return (True, _AGREED_BY[choice]) if choice in _AGREED_BY else None
 
 
 def _at_terminal() -> bool:
     return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def _birth_date(text: str) -> date | None:
+def birth_date(text: str) -> date | None:
     """The day, or None for nothing; the error does not repeat what was typed."""
     if not text.strip():
         return None

@@ -37,7 +37,7 @@ from voicemed.audio import SAMPLE_RATE, SILENCE_DBFS, AudioChunk, Framer, Second
 from voicemed.config import Settings, clinician_of
 from voicemed.encounter import Consent, Encounter
 from voicemed.endpointing import Discarded, Ended, Endpointer, EndpointEvent, Paused, Utterance
-from voicemed.errors import AudioError, StoreError
+from voicemed.errors import AudioError, EngineError, ModelError, StoreError
 from voicemed.extraction import create_extractor
 from voicemed.findings import Extractor, Finding
 from voicemed.microphone import (
@@ -50,7 +50,7 @@ from voicemed.microphone import (
     Source,
     SourceEvent,
 )
-from voicemed.playback import Sink, create_sink
+from voicemed.playback import LateSpeaker, Sink, create_sink
 from voicemed.recording import Recorder, Recording
 from voicemed.transcript import Segment, Turn, Word, split_turns
 from voicemed.tts import Synthesizer, create_synthesizer
@@ -205,7 +205,8 @@ class LiveLoop:
         """Put the stages together; what loads weights is made in its thread, while sound comes in.
 
         extractor: None for dictation, where each utterance is one turn and nobody is addressed.
-        synthesizer: None for an assistant without a voice.
+        synthesizer: None for an assistant without a voice; dictation has one only to say that
+            recording has stopped, and makes it when that comes.
         interactive: give partial hypotheses and work ahead in pauses; without, only throughput
             counts.
         recorder: begins the record when the loop runs; None keeps nothing.
@@ -707,12 +708,14 @@ class LiveLoop:
     # playback
 
     def _speak(self) -> None:
-        synthesizer = self._make_synthesizer() if self._make_synthesizer else None
+        answers = self._make_extractor is not None
+        synthesizer = self._make_synthesizer() if self._make_synthesizer and answers else None
         while (text := self._replies.get()) is not None:
-            if synthesizer is None or self._aborting.is_set():
+            if self._make_synthesizer is None or self._aborting.is_set():
                 continue
             self._deaf_until = float("inf")
             try:
+                synthesizer = synthesizer or self._voice(self._make_synthesizer)
                 self._sink.play(
                     synthesizer.synthesize(text),
                     started=lambda: self._tell(_Told({"speaking": True})),
@@ -723,6 +726,14 @@ class LiveLoop:
             finally:
                 self._deaf_until = time.monotonic() + _REVERBERATION
                 self._tell(_Told({"speaking": False}))
+
+    @staticmethod
+    def _voice(make: Callable[[], Synthesizer]) -> Synthesizer:
+        """A voice for dictation, which works without one too."""
+        try:
+            return make()
+        except (ModelError, EngineError) as error:
+            raise AudioError(str(error)) from error
 
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -742,13 +753,16 @@ def build(
     """The loop for the command line.
 
     input: "mic" or the path of a recording; output: "speaker", "none" or the path of a .wav file;
-    pace: "realtime" or "fast", of a recording; recorder, unlock: those of LiveLoop.
+    pace: "realtime" or "fast", of a recording; dictation: only says that recording has stopped, and
+    needs no speaker; recorder, unlock: those of LiveLoop.
 
     Raises DeviceError, AudioFileError or OutputError where input or output cannot be used. Weights
     load in the threads, so that the first words are captured meanwhile; their errors come from
     `run`.
     """
-    sink = create_sink(output, settings.audio.output_device)
+    speaker = settings.audio.output_device
+    late = dictation and output == "speaker"
+    sink: Sink = LateSpeaker(speaker) if late else create_sink(output, speaker)
     source: Source
     if input == "mic":
         source = Microphone(
@@ -767,7 +781,7 @@ def build(
         else lambda: create_extractor(
             settings.recognition.language, settings.extraction.heads, visit
         ),
-        synthesizer=None if dictation else lambda: create_synthesizer(settings.speech),
+        synthesizer=None if dictation and not late else lambda: create_synthesizer(settings.speech),
         settings=settings,
         interactive=input == "mic" or pace != "fast",
         recorder=recorder,

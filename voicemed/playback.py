@@ -184,6 +184,38 @@ class Speaker:
         )
 
 
+class LateSpeaker:
+    """The loudspeaker, looked for when the first reply comes: it may not be there, nor be needed.
+
+    Until then nothing is audible, and a microphone that was lost can be found again.
+    """
+
+    name = "loudspeaker"
+
+    def __init__(self, device: str = "") -> None:
+        """`device` is that of Speaker."""
+        self.audible = False
+        self._device = device
+        self._speaker: Speaker | None = None
+
+    def play(self, chunks: Iterator[AudioChunk], started: Callable[[], None] | None = None) -> None:
+        """Play a reply; DeviceError if there is no loudspeaker, or it is lost."""
+        if self._speaker is None:
+            self._speaker = Speaker(self._device)
+            self.audible = True
+        self._speaker.play(chunks, started)
+
+    def stop(self) -> None:
+        """Silence the reply that plays."""
+        if self._speaker is not None:
+            self._speaker.stop()
+
+    def close(self) -> None:
+        """Silence and close the loudspeaker."""
+        if self._speaker is not None:
+            self._speaker.close()
+
+
 class _Playing:
     """One reply on its way to the loudspeaker, shared by the playing and the audio thread.
 

@@ -17,8 +17,10 @@ import typer
 
 from voicemed.config import Settings, load, store_folder
 from voicemed.errors import OutputError, StoreDamaged, StoreError
+from voicemed.ids import shortened
 
 if TYPE_CHECKING:
+    from voicemed.audio import Seconds
     from voicemed.batch import Transcriber
     from voicemed.store import Store, Summary
 
@@ -44,6 +46,8 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "voicemed encounters edit last --turn 3 --speaker patient",
             "voicemed encounters edit last --finding 2 --status absent",
             "voicemed encounters edit last --note",
+            "voicemed encounters edit last --patient",
+            "voicemed encounters edit last --consent",
         ),
         "encounters export": (
             "voicemed encounters export last --format fhir,pdf --output exports",
@@ -66,7 +70,6 @@ FORMATS = ("md", "json", "docx", "pdf", "hl7", "fhir")
 "Those of documents.py, which is too heavy to import for `--help`."
 _STATUSES = ("present", "absent", "uncertain", "past", "hypothetical")
 "Those of assertion.py, likewise."
-_SHORT_ID = 8
 
 Config = Annotated[
     Path | None,
@@ -191,7 +194,7 @@ def backup(
     size = target.stat().st_size / 1e6
     access.tell(f"{target}: written and read again, {size:.1f} MB")
     for id_ in missing:
-        access.tell(f"warning: {id_[:_SHORT_ID]} is being recorded and not in it")
+        access.tell(f"warning: {shortened(id_)} is being recorded and not in it")
 
 
 def restore(
@@ -277,7 +280,7 @@ def encounters_search(
     from voicemed import access, record_view
 
     with _opened(config, from_stdin) as (store, settings):
-        query = " ".join(words) if words else access.ask_line("Search for: ")
+        query = " ".join(words) if words else access.ask_line("Search for: ", private=True)
         hits = store.search(query)
     record_view.print_hits(hits, settings.store.lock_after)
 
@@ -300,6 +303,15 @@ def encounters_edit(
         str | None, typer.Option(metavar="STATUS", help=f"One of {', '.join(_STATUSES)}.")
     ] = None,
     note: Annotated[bool, typer.Option("--note", help="Edit the note.")] = False,
+    patient: Annotated[
+        bool,
+        typer.Option(
+            "--patient", help="Correct name, number and date of birth; a line each in a pipe."
+        ),
+    ] = False,
+    consent: Annotated[
+        bool, typer.Option("--consent", help="Note whether the patient agreed to the recording.")
+    ] = False,
     from_stdin: FromStdin = False,
     config: Config = None,
 ) -> None:
@@ -308,25 +320,27 @@ def encounters_edit(
     Text is edited on the terminal, or read from standard input. Numbers are those of
     `voicemed encounters show`.
     """
-    _check_edit(turn, speaker, finding, status, note)
-    with _opened(config, from_stdin) as (store, _):
+    _check_edit([turn is not None, finding is not None, note, patient, consent])
+    _check_parts(turn, speaker, finding, status)
+    with _opened(config, from_stdin) as (store, settings):
         from voicemed import access
 
-        encounter = _find(store, id_)
+        encounter, idle = _find(store, id_), settings.store.lock_after
         if speaker is not None and turn is not None:
             store.edit_speaker(encounter, turn, speaker)
-            what = f"the speaker of turn {turn}"
+            done = f"the speaker of turn {turn} is corrected"
         elif finding is not None and status is not None:
             from voicemed.assertion import Status
 
             store.edit_status(encounter, finding, Status(status))
-            what = f"the status of finding {finding}"
+            done = f"the status of finding {finding} is corrected"
+        elif patient:
+            done = _edit_patient(store, encounter, idle)
+        elif consent:
+            done = _edit_consent(store, encounter)
         else:
-            if not _edit_text(store, encounter, turn):
-                access.tell("left as it was")
-                return
-            what = "the note" if turn is None else f"turn {turn}"
-        access.tell(f"{encounter[:_SHORT_ID]}: {what} is corrected")
+            done = _edit_text(store, encounter, turn, idle)
+        access.tell(f"{shortened(encounter)}: {done}" if done else "left as it was")
 
 
 def encounters_export(
@@ -374,17 +388,16 @@ def encounters_delete(
 ) -> None:
     """Destroy an encounter for good: its key first, then its files.
 
-    Says which backups still hold it.
+    Also one that is damaged so much that it cannot be read. Says which backups still hold it.
     """
     with _opened(config, from_stdin) as (store, _):
         from voicemed import access
 
-        encounter = _find(store, id_)
-        short = encounter[:_SHORT_ID]
+        encounter = _find(store, id_, unreadable=True)
+        short = shortened(encounter)
         if not yes:
-            one = _summary(store, encounter)
-            about = f"{one.kind} of {one.started_at.astimezone():%Y-%m-%d %H:%M}"
-            question = f"This destroys {short}, the {about}, for good. Type {short} to go on: "
+            about = _described(store, encounter)
+            question = f"This destroys {short}, {about}, for good. Type {short} to go on: "
             typed = access.ask_line(question, otherwise="add --yes to delete without")
             if typed.lower() != short:
                 raise StoreError(f"{short}: not deleted: that was not its id")
@@ -424,7 +437,7 @@ def encounters_recover(
         for number, one in enumerate(chosen, 1):
             with ui.batch_progress() as progress:
                 turns = _recover(store, one, transcriber, (number, len(chosen)), progress)
-            short = one.id[:_SHORT_ID]
+            short = shortened(one.id)
             access.tell(f"{short} is transcribed, turns: {turns}: voicemed encounters show {short}")
 
 
@@ -517,8 +530,8 @@ def _opened(config: Path | None, from_stdin: bool) -> Iterator[tuple[Store, Sett
         yield store, settings
 
 
-def _find(store: Store, prefix: str) -> str:
-    """The whole id; "last" is the newest that is not being recorded."""
+def _find(store: Store, prefix: str, *, unreadable: bool = False) -> str:
+    """The whole id; "last" is the newest that is not being recorded. unreadable: as Store.find."""
     from voicemed.store import State
 
     summaries = store.encounters()
@@ -530,19 +543,31 @@ def _find(store: Store, prefix: str) -> str:
     start = prefix.strip().lower()
     if start and any(one.id.startswith(start) for one in summaries if one.id not in finished):
         raise StoreError(f"{prefix}: is being recorded: end it first")
-    return store.find(prefix)
+    return store.find(prefix, unreadable=unreadable)
+
+
+def _described(store: Store, encounter: str) -> str:
+    """By which somebody knows what is to be deleted."""
+    if encounter in store.unreadable():
+        return "which cannot be read"
+    one = _summary(store, encounter)
+    return f"the {one.kind} of {one.started_at.astimezone():%Y-%m-%d %H:%M}"
 
 
 def _summary(store: Store, encounter: str) -> Summary:
     return next(one for one in store.encounters() if one.id == encounter)
 
 
-def _check_edit(
-    turn: int | None, speaker: str | None, finding: int | None, status: str | None, note: bool
-) -> None:
+def _check_edit(chosen: Sequence[bool]) -> None:
     """One thing at a time."""
-    if [turn is not None, finding is not None, note].count(True) != 1:
-        raise typer.BadParameter("give one of --turn, --finding and --note")
+    if chosen.count(True) != 1:
+        raise typer.BadParameter("give one of --turn, --finding, --note, --patient and --consent")
+
+
+def _check_parts(
+    turn: int | None, speaker: str | None, finding: int | None, status: str | None
+) -> None:
+    """What belongs together is there."""
     if speaker is not None and turn is None:
         raise typer.BadParameter("--speaker needs the --turn")
     if speaker is not None and not speaker.strip():
@@ -553,24 +578,52 @@ def _check_edit(
         raise typer.BadParameter(f"unknown status {status!r}; known: {', '.join(_STATUSES)}")
 
 
-def _edit_text(store: Store, encounter: str, turn: int | None) -> bool:
-    """Let somebody edit a turn, or the note; whether it was changed."""
+def _edit_text(store: Store, encounter: str, turn: int | None, idle: Seconds) -> str:
+    """Let somebody edit a turn, or the note; what was done, if anything."""
     from voicemed import record_view
 
     record = store.read(encounter)
-    short = encounter[:_SHORT_ID]
+    short = shortened(encounter)
     if turn is None:
-        text = record_view.edited_text(record.note, f"Note of {short}", several_lines=True)
+        text = record_view.edited_text(record.note, f"Note of {short}", idle, several_lines=True)
         if text is not None:
             store.edit_note(encounter, text)
-        return text is not None
+        return "" if text is None else "the note is corrected"
     before = next((one.text for one in record.turns if one.id == turn), None)
     if before is None:
         raise StoreError(f"turn {turn}: there is none of that number in this encounter")
-    text = record_view.edited_text(before, f"Turn {turn} of {short}", several_lines=False)
+    text = record_view.edited_text(before, f"Turn {turn} of {short}", idle, several_lines=False)
     if text is not None:
         store.edit_turn(encounter, turn, text)
-    return text is not None
+    return "" if text is None else f"turn {turn} is corrected"
+
+
+def _edit_patient(store: Store, encounter: str, idle: Seconds) -> str:
+    """Likewise of who the patient is."""
+    from voicemed import record_view
+
+    before = store.read(encounter).patient
+    after = record_view.edited_patient(before, f"Patient of {shortened(encounter)}", idle)
+    if after is None:
+        return ""
+    store.edit_patient(encounter, after)
+    return "the patient is corrected"
+
+
+def _edit_consent(store: Store, encounter: str) -> str:
+    """Note what was said to the recording, and what follows from a no."""
+    from voicemed import access, intake
+
+    said = None
+    while said is None:
+        answer = access.ask_line(intake.ASK_LATER, otherwise="write y, r, g or n there as a line")
+        said = intake.consent_of(answer)
+    given, by = said
+    changed = store.edit_consent(encounter, given, by)
+    if not given:
+        short = shortened(encounter)
+        access.tell(f"to destroy what was recorded: voicemed encounters delete {short}")
+    return "the consent is noted" if changed else ""
 
 
 def _export(
@@ -580,7 +633,7 @@ def _export(
 
     record = store.read(encounter)
     if sound and not record.audio_seconds:
-        raise OutputError(f"{encounter[:_SHORT_ID]}: its sound is not stored (any more)")
+        raise OutputError(f"{shortened(encounter)}: its sound is not stored (any more)")
     chunks = store.audio(encounter) if sound else None
     for path in documents.export(record, folder, formats, sound=chunks):
         typer.echo(str(path))
@@ -617,13 +670,13 @@ def _to_recover(store: Store, id_: str | None, *, again: bool) -> list[Summary]:
         unfinished = [one for one in store.encounters() if one.untranscribed]
         for one in unfinished:
             if one.edited:
-                short = one.id[:_SHORT_ID]
+                short = shortened(one.id)
                 access.tell(
                     f"{short} was corrected: give its id and --again to transcribe it again"
                 )
         return [one for one in unfinished if not one.edited]
     one = _summary(store, _find(store, id_))
-    short = one.id[:_SHORT_ID]
+    short = shortened(one.id)
     if not one.audio_seconds:
         raise StoreError(f"{short}: its sound is not stored (any more)")
     if not again and (one.edited or not one.untranscribed):
@@ -643,7 +696,7 @@ def _recover(
     from voicemed.batch import Reporter
     from voicemed.store import State
 
-    report = Reporter(Path(one.id[:_SHORT_ID]), *place, progress)
+    report = Reporter(Path(shortened(one.id)), *place, progress)
     sound = store.audio(one.id, salvage=one.state is State.DAMAGED)
     visit = one.started_at.astimezone().date()
     heard = transcriber.transcribe_sound(sound, one.audio_seconds, report, visit)

@@ -10,7 +10,8 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 
@@ -22,10 +23,12 @@ from rich.text import Text
 
 from voicemed import access, documents
 from voicemed.audio import Seconds
-from voicemed.encounter import AuditEntry, EncounterRecord
+from voicemed.encounter import AuditEntry, EncounterRecord, Patient
+from voicemed.errors import ConfigError
+from voicemed.ids import shortened
+from voicemed.intake import birth_date
 from voicemed.store import Hit, State, Summary
 from voicemed.ui import (
-    SHORT_ID,
     SPEAKER_STYLES,
     WIDE,
     Keys,
@@ -38,6 +41,8 @@ STAYS = 15
 "Encounters that stay on the terminal when a list is closed: their ids are wanted next."
 _LOOK: Seconds = 0.03
 "Between two looks at the keyboard."
+_LOOK_AGAIN: Seconds = 0.5
+"Between two looks at whether somebody still edits."
 _STATE_STYLES = {
     State.RECORDING: "bold red",
     State.COMPLETE: "green",
@@ -153,10 +158,11 @@ def _typed(console: Console, prompt: str) -> str:
         raise KeyboardInterrupt from None
 
 
-def edited_text(before: str, title: str, *, several_lines: bool) -> str | None:
+def edited_text(before: str, title: str, idle: Seconds, *, several_lines: bool) -> str | None:
     """The text after somebody edited it; None if it was left as it was.
 
-    From a pipe, or without a screen, the new text is read to its end.
+    From a pipe, or without a screen, the new text is read to its end. idle: after so long without
+    a change the editor closes by itself, and keeps what there is; 0 never.
     """
     if not _has_screen():
         if sys.stdin is not None and sys.stdin.isatty():
@@ -164,11 +170,72 @@ def edited_text(before: str, title: str, *, several_lines: bool) -> str | None:
             make_console(stderr=True).print(hint, soft_wrap=True)
         text = access.rest_of_stdin()
         return text.rstrip("\n") if text else None
-    return _edited_on_screen(before, title, several_lines=several_lines)
+    keep = "Ctrl-S" if several_lines else "Enter"
+    try:
+        with _editing(f"{title}   {keep}: keep   Ctrl-C: leave it as it was"):
+            after = _edited("", before, idle, several_lines=several_lines, keeps=True)
+    except (KeyboardInterrupt, EOFError):
+        return None
+    return None if after == before else after
 
 
-def _edited_on_screen(before: str, title: str, *, several_lines: bool) -> str | None:
-    from prompt_toolkit import prompt
+def edited_patient(before: Patient, title: str, idle: Seconds) -> Patient | None:
+    """Who the patient is after somebody corrected it; None if it was left as it was.
+
+    From a pipe, or without a screen, it is read as name, number and date of birth, a line each;
+    lines that do not come change nothing. idle: after so long without a change it is left as it
+    was; 0 never. Raises ConfigError for what is no date.
+    """
+    if _has_screen():
+        try:
+            with _editing(f"{title}   Enter: next   Ctrl-C: leave it as it was") as console:
+                after = _edited_patient(console, before, idle)
+        except (KeyboardInterrupt, EOFError):
+            return None
+    else:
+        if sys.stdin is not None and sys.stdin.isatty():
+            hint = f"{title}: type name, number and date of birth, a line each, then Ctrl-D"
+            make_console(stderr=True).print(hint, soft_wrap=True)
+        lines = [line.strip() for line in access.rest_of_stdin().splitlines()[:3]]
+        born = birth_date(lines[2]) if len(lines) > 2 else before.birth_date
+        name, identifier = [*lines[:2], *(before.name, before.identifier)[len(lines) :]]
+        after = Patient(name, identifier, born)
+    return None if after == before else after
+
+
+def _edited_patient(console: Console, before: Patient, idle: Seconds) -> Patient:
+    name = _edited_line("Name: ", before.name, idle).strip()
+    identifier = _edited_line("Number in the practice: ", before.identifier, idle).strip()
+    born = before.birth_date.isoformat() if before.birth_date else ""
+    while True:
+        born = _edited_line("Born, as 1950-12-31 (or nothing): ", born, idle)
+        try:
+            return Patient(name, identifier, birth_date(born))
+        except ConfigError as error:
+            console.print(str(error))
+
+
+@contextmanager
+def _editing(title: str) -> Iterator[Console]:
+    """A screen that the terminal forgets."""
+    console = _screen_console()
+    with console.screen(hide_cursor=False):
+        console.print(Text(f"{title}\n", style="dim"))
+        yield console
+
+
+def _edited_line(message: str, before: str, idle: Seconds) -> str:
+    """A short text; raises KeyboardInterrupt, EOFError to leave it, or after so long unchanged."""
+    return _edited(message, before, idle, several_lines=False, keeps=False)
+
+
+def _edited(message: str, before: str, idle: Seconds, *, several_lines: bool, keeps: bool) -> str:
+    """What stands there in the end; keeps: also after so long unchanged.
+
+    Raises KeyboardInterrupt, EOFError.
+    """
+    from prompt_toolkit import PromptSession
+    from prompt_toolkit.application import Application
     from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
     bindings = KeyBindings()
@@ -177,15 +244,22 @@ def _edited_on_screen(before: str, title: str, *, several_lines: bool) -> str | 
     def _(event: KeyPressEvent) -> None:
         event.current_buffer.validate_and_handle()
 
-    keep = "Ctrl-S" if several_lines else "Enter"
-    console = _screen_console()
-    with console.screen(hide_cursor=False):
-        console.print(Text(f"{title}   {keep}: keep   Ctrl-C: leave it as it was\n", style="dim"))
-        try:
-            text = prompt("", default=before, multiline=several_lines, key_bindings=bindings)
-        except (KeyboardInterrupt, EOFError):
-            return None
-    return None if text == before else text
+    session: PromptSession[str] = PromptSession(multiline=several_lines, key_bindings=bindings)
+    seen, since = (before, 0), time.monotonic()
+
+    def look(app: Application[str]) -> None:
+        nonlocal seen, since
+        buffer = session.default_buffer
+        if seen != (seen := (buffer.text, buffer.cursor_position)):
+            since = time.monotonic()
+        if 0 < idle < time.monotonic() - since and not app.is_done:
+            if keeps:
+                app.exit(result=buffer.text)
+            else:
+                app.exit(exception=EOFError)
+
+    session.app.after_render += look
+    return session.prompt(message, default=before, refresh_interval=_LOOK_AGAIN)
 
 
 # -- lists
@@ -213,7 +287,7 @@ def _encounters(summaries: Iterable[Summary], *, names: bool) -> Table:
     table.add_column("state", overflow="fold", min_width=max(map(len, State)))
     for one in summaries:
         table.add_row(
-            one.id[:SHORT_ID],
+            shortened(one.id),
             _moment(one.started_at),
             one.kind.value,
             clock(one.duration),
@@ -250,7 +324,7 @@ def print_hits(hits: Sequence[Hit], idle: Seconds) -> None:
     for hit in hits:
         where = f"{hit.part} {hit.number}" if hit.number else hit.part
         table.add_row(
-            hit.encounter[:SHORT_ID], _moment(hit.started_at), where, Text(printable(hit.text))
+            shortened(hit.encounter), _moment(hit.started_at), where, Text(printable(hit.text))
         )
     show(table, idle)
 
@@ -265,7 +339,7 @@ def print_audit(entries: Iterable[AuditEntry], idle: Seconds) -> None:
             f"{one.at.astimezone():%Y-%m-%d %H:%M:%S}",
             Text(printable(one.who)),
             Text(printable(one.action)),
-            one.encounter[:SHORT_ID],
+            shortened(one.encounter),
             Text(printable(one.details)),
         )
     show(table, idle)

@@ -208,16 +208,24 @@ class Records:
     def content(self, id_: str) -> edits.Content:
         """What can be corrected, as it stands."""
         transcript = self.transcript(id_)
-        recorded = edits.Content(transcript.turns, transcript.findings, self.row(id_).note)
+        row = self.row(id_)
+        recorded = edits.Content(
+            transcript.turns, transcript.findings, row.note, row.began.patient, row.consents
+        )
         valid = (
             edit
             for version, edit in self.edits_of(id_)
-            if version == transcript.version or edit.what == edits.NOTE
+            if version == transcript.version or edits.of_all_versions(edit.what)
         )
         try:
             return edits.applied(recorded, valid)
         except (LookupError, ValueError, StopIteration) as error:
             raise self._changed(id_) from error
+
+    def _patient(self, id_: str, recorded: Patient) -> Patient:
+        """Who it is about, as it stands; quicker than all of the content."""
+        changes = (edit for _, edit in self.edits_of(id_) if edit.what in edits.PATIENT)
+        return edits.applied(edits.Content((), (), "", recorded), changes).patient
 
     def record(self, id_: str) -> EncounterRecord:
         """All of an encounter as it stands."""
@@ -229,12 +237,12 @@ class Records:
             started_at=row.began.started_at,
             ended_at=ended.at if ended else None,
             recovered=ended is None,
-            patient=row.began.patient,
+            patient=content.patient,
             clinician=row.began.clinician,
             turns=content.turns,
             findings=content.findings,
             note=content.note,
-            consents=row.consents,
+            consents=content.consents,
             edits=tuple(edit for _, edit in self.edits_of(id_)),
             audit=tuple(self.entries(id_)),
             audio_seconds=row.audio_seconds,
@@ -261,7 +269,7 @@ class Records:
             kind=row.began.kind,
             started_at=row.began.started_at,
             duration=row.audio_samples / SAMPLE_RATE or said,
-            patient=row.began.patient,
+            patient=self._patient(id_, row.began.patient),
             clinician=row.began.clinician,
             source=row.began.source,
             state=row.state,
@@ -385,6 +393,10 @@ class Records:
         for table in ("edits", "transcripts"):
             self._do(f"DELETE FROM {table} WHERE encounter = ?", id_)  # noqa: S608
         self._do("DELETE FROM encounters WHERE id = ?", id_)
+        self.bury(id_)
+
+    def bury(self, id_: str) -> None:
+        """That an encounter is deleted, also one that never got here."""
         self._do("INSERT INTO deleted VALUES (?)", id_)
 
     def _index(self, id_: str) -> None:
@@ -410,8 +422,8 @@ class Records:
 
     def _texts(self, id_: str) -> list[tuple[str, str, int, str]]:
         """The rows of the search that an encounter should have."""
-        content, patient = self.content(id_), self.row(id_).began.patient
-        texts = [("patient", 0, f"{patient.name} {patient.identifier}")]
+        content = self.content(id_)
+        texts = [("patient", 0, f"{content.patient.name} {content.patient.identifier}")]
         texts += [("note", 0, content.note)]
         texts += [("turn", turn.id, turn.text) for turn in content.turns]
         texts += [("finding", n, _described(f)) for n, f in enumerate(content.findings, 1)]

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from uuid import UUID
 
 from filelock import FileLock, Timeout
 
@@ -28,6 +27,7 @@ from voicemed.audio import SAMPLE_RATE, AudioChunk, Seconds
 from voicemed.encounter import AuditEntry, Edit, EncounterKind, EncounterRecord, Patient
 from voicemed.errors import StoreBusy, StoreDamaged, StoreError
 from voicemed.findings import Finding
+from voicemed.ids import is_id, shortened
 from voicemed.keyfile import KeyFile, Keys, exists
 from voicemed.recorder import ENCOUNTERS, Began, Captured, Recorder
 from voicemed.records import DELETED, EXPORTED, RECORDED, Hit, Records, State, Summary, Transcript
@@ -43,6 +43,7 @@ __all__ = [
     "State",
     "Store",
     "Summary",
+    "check_empty",
     "check_passphrase",
     "create",
     "exists",
@@ -54,7 +55,8 @@ __all__ = [
 _LOCK = "store.lock"
 _WAIT: Seconds = 2.0
 "For another process to close the store."
-_BACKED_UP = "backed up"
+_BACKED_UP, _BACKUP_FAILED = "backed up", "backup failed"
+_IN_NO_BACKUP = "No backup by voicemed holds it; delete what other programs copied or exported."
 _OPENED_BY_KEYRING = "opened by the keyring: open it with the passphrase for this"
 
 
@@ -149,9 +151,8 @@ def restore(source: Path, folder: Path, passphrase: str, *, by_recovery_key: boo
     by_recovery_key: what is given is not the passphrase. Raises WrongPassphrase, StoreDamaged for a
     backup that is not as it was written, StoreError.
     """
+    check_empty(folder)
     with _disk(folder):
-        if folder.exists() and any(folder.iterdir()):
-            raise StoreError(f"{folder}: is not empty: move what is there away, or name another")
         partial = folder.with_name(f"{folder.name}.restoring")
         if partial.exists():
             shutil.rmtree(partial)  # of a restore that was interrupted
@@ -166,6 +167,13 @@ def restore(source: Path, folder: Path, passphrase: str, *, by_recovery_key: boo
             shutil.rmtree(partial, ignore_errors=True)
             raise
         sync_folder(folder.parent)
+
+
+def check_empty(folder: Path) -> None:
+    """Raises StoreError where a store cannot be restored to, as there is something already."""
+    with _disk(folder):
+        if folder.exists() and any(folder.iterdir()):
+            raise StoreError(f"{folder}: is not empty: move what is there away, or name another")
 
 
 class Store:
@@ -266,14 +274,25 @@ class Store:
                 summaries.append(self._records.summary(id_))
         return sorted(summaries, key=lambda one: (one.started_at, one.id), reverse=True)
 
+    def unreadable(self) -> list[str]:
+        """Ids of encounters that are not being recorded, and could not be imported."""
+        self._import()
+        known = {*self._records.ids(), *self._records.deleted()}
+        folders = [folder for folder in self._folders() if folder.name not in known]
+        return [folder.name for folder in folders if not recorder.is_live(folder)]
+
     def listed(self) -> None:
         """Note in the audit log that somebody saw the list, which names patients."""
         self._log("listed")
 
-    def find(self, prefix: str) -> str:
-        """The id that begins so; raises StoreError where none does, or several."""
+    def find(self, prefix: str, *, unreadable: bool = False) -> str:
+        """The id that begins so; raises StoreError where none does, or several.
+
+        unreadable: also one that could not be imported, to delete it.
+        """
         start = prefix.strip().lower()
-        ids = [id_ for id_ in self._records.ids() if id_.startswith(start)]
+        known = self._records.ids() + (self.unreadable() if unreadable else [])
+        ids = [id_ for id_ in known if id_.startswith(start)]
         if not start or not ids:
             raise StoreError(f"{prefix}: no encounter begins so: see `voicemed encounters list`")
         if len(ids) > 1:
@@ -319,7 +338,7 @@ class Store:
     def _corrections_of(self, id_: str) -> Iterator[Correction]:
         content, newest = self._records.content(id_), self._records.transcript(id_).version
         for version, edit in self._records.edits_of(id_):
-            if version == newest and edit.what != edits.NOTE:
+            if version == newest and not edits.of_all_versions(edit.what):
                 turn, finding = edits.place(content, edit.what)
                 yield Correction(id_, edit.what, edit.before, edit.after, finding, turn)
 
@@ -341,15 +360,28 @@ class Store:
         """Another note."""
         self._edit(id_, edits.NOTE, markdown)
 
-    def _edit(self, id_: str, what: str, after: str) -> None:
+    def edit_patient(self, id_: str, patient: Patient) -> None:
+        """Who the encounter is about; an edit for each part that differs."""
+        for what, after in edits.patient_texts(patient).items():
+            self._edit(id_, what, one_line(after))
+
+    def edit_consent(self, id_: str, given: bool, by: str) -> bool:
+        """What was said to the recording, noted later, beside what was noted before.
+
+        Returns whether that is anything else.
+        """
+        return self._edit(id_, edits.CONSENT, edits.consent_text(given, by))
+
+    def _edit(self, id_: str, what: str, after: str) -> bool:
         self._records.check_content(id_)
         before = edits.value(self._records.content(id_), what)
         if before == after:
-            return
+            return False
         edit = Edit(datetime.now(UTC), self._records.who, what, before, after)
         with self._records.change():
             self._records.add_edit(id_, edit)
             self._records.log("edited", id_, what, changed=True)
+        return True
 
     def replace_transcript(
         self,
@@ -361,7 +393,7 @@ class Store:
     ) -> None:
         """The sound transcribed again; the transcript before, and its edits, are kept as history.
 
-        Edits of the note stay in force.
+        Edits of the note, of the patient and of the consent stay in force.
         """
         self._records.check_content(id_)
         old = self._records.transcript(id_)
@@ -392,7 +424,8 @@ class Store:
             try:
                 captured = recorder.read(folder, self._keys.private)
             except StoreDamaged as error:
-                self._problem(str(error))
+                short = shortened(folder.name)
+                self._problem(f"{error}, or destroy it: voicemed encounters delete {short}")
                 continue
             except OSError as error:
                 self._problem(f"{folder}: cannot be read: {error.strerror or 'see its files'}")
@@ -452,7 +485,7 @@ class Store:
         """Of encounters, imported or not."""
         with _disk(self._folder):
             places = sorted((self._folder / ENCOUNTERS).iterdir())
-        return [place for place in places if _is_id(place.name)]
+        return [place for place in places if is_id(place.name)]
 
     def _folder_of(self, id_: str) -> Path:
         return self._folder / ENCOUNTERS / id_
@@ -460,23 +493,37 @@ class Store:
     # --- deleting --------------------------------------------------------------------------------
 
     def delete(self, id_: str) -> str:
-        """Destroy an encounter: its keys, then its files and rows; returns what remains of it."""
+        """Destroy an encounter: its keys, then its files and rows; returns what remains of it.
+
+        Also one that could not be imported: no backup holds that.
+        """
+        if id_ not in self._records.ids() and id_ in self.unreadable():
+            with self._records.change():
+                self._records.bury(id_)
+                self._records.log(DELETED, id_, "could not be read")
+            self._shred(id_)
+            return _IN_NO_BACKUP
         row = self._records.row(id_)
         with self._records.change():
             self._records.delete(id_)
             self._records.log(DELETED, id_, row.began.kind)
         self._shred(id_)
-        made = [
-            f"{one.at:%Y-%m-%d} {one.details}"
-            for one in self._records.entries()
-            if one.action == _BACKED_UP and one.at >= row.began.started_at
-        ]
+        made = self._backups_since(row.began.started_at)
         if not made:
-            return "No backup by voicemed holds it; delete what other programs copied or exported."
+            return _IN_NO_BACKUP
         return (
             f"Backups that still hold it, until you delete them: {', '.join(made)}. "
             "So do exports, and copies by other programs."
         )
+
+    def _backups_since(self, began: datetime) -> list[str]:
+        made: list[str] = []
+        for one in self._records.entries():
+            if one.action == _BACKED_UP and one.at >= began:
+                made.append(f"{one.at:%Y-%m-%d} {one.details}")
+            elif one.action == _BACKUP_FAILED and made:
+                made.pop()  # it follows at once
+        return made
 
     def apply_retention(self, policy: Retention, now: datetime | None = None) -> list[Removed]:
         """Destroy what is older than the policy allows; returns what that was.
@@ -619,10 +666,15 @@ class Store:
         """
         self._import()
         ids = self._records.ids()
-        self._log(_BACKED_UP, details=target.name)
+        self._log(_BACKED_UP, details=target.name)  # before, to be in it
         folders = [self._folder_of(id_) for id_ in ids]
-        with _disk(target):
-            backups.pack(self._folder, folders, target, self._file, self._keys.master)
+        try:
+            with _disk(target):
+                backups.pack(self._folder, folders, target, self._file, self._keys.master)
+        except BaseException:
+            with suppress(StoreError):  # the first failure is the one to tell
+                self._log(_BACKUP_FAILED, details=target.name)
+            raise
         return [
             folder.name
             for folder in self._folders()
@@ -669,13 +721,6 @@ def _unknown(folder: Path) -> Began:
     with _disk(folder):
         at = datetime.fromtimestamp(folder.stat().st_mtime, UTC)
     return Began(EncounterKind.SESSION, "", "", Patient(), "", at, with_audio=True)
-
-
-def _is_id(name: str) -> bool:
-    try:
-        return str(UUID(name)) == name
-    except ValueError:
-        return False
 
 
 @contextmanager

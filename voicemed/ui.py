@@ -40,6 +40,7 @@ from voicemed.audio import SILENCE_DBFS, Seconds
 from voicemed.encounter import Encounter
 from voicemed.evaluate import FIGURES, Outcome, compare, figures
 from voicemed.findings import Finding, FindingKind
+from voicemed.ids import shortened
 from voicemed.live import Event, LiveLoop, LiveStatus, Replied, StatusChanged, TurnAdded
 from voicemed.transcript import Turn
 
@@ -55,8 +56,6 @@ WIDE = 100
 "Columns from which transcript and findings stand side by side."
 FRAME: Seconds = 0.2
 "Between two drawings while only the status changes: each takes Python 10 ms from other threads."
-SHORT_ID = 8
-"Characters of an encounter's id that are shown: enough to find it by."
 METER_LOW = -60.0
 "dBFS at the left end of the level meter; the right end is 0."
 
@@ -236,7 +235,7 @@ def print_record(loop: LiveLoop) -> None:
         line = f"voicemed: warning: recording stopped before the end: {loop.record_failure}"
         console.print(line, soft_wrap=True)
     if loop.record_id:
-        short = loop.record_id[:SHORT_ID]
+        short = shortened(loop.record_id)
         line = f"Encounter {short} is kept: voicemed encounters show {short}"
         console.print(line, soft_wrap=True)
 
@@ -803,6 +802,16 @@ def print_batch_report(report: BatchReport) -> None:
     make_console().print(counts, soft_wrap=True)
     _print_failed(report.failed)
     _print_failed(report.not_kept)
+
+
+def print_kept_again(path: Path, before: str, now: str) -> None:
+    """That a recording is in the store twice, and what to do with that, on stderr."""
+    old, new = shortened(before), shortened(now)
+    line = (
+        f"{path}: is kept twice now, as {old} and as {new}: `voicemed encounters delete` one of "
+        f"them (`voicemed encounters recover {old} --again` transcribes a kept one again)"
+    )
+    make_console(stderr=True).print(f"voicemed: {printable(line)}", soft_wrap=True)
 
 
 def _print_failed(failed: Iterable[tuple[Path, str]]) -> None:

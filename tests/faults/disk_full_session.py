@@ -21,17 +21,14 @@ import time
 from pathlib import Path
 from typing import Literal
 
-from kill_session import EFFORT, PASSPHRASE, SAMPLE, StandIn
+import sample_session
+import sample_store
+from sample_session import SAMPLE
 
 from voicemed import store
 from voicemed.audio import SAMPLE_RATE, Samples, Seconds
-from voicemed.config import Settings
-from voicemed.encounter import EncounterKind
-from voicemed.live import Event, LiveLoop, Replied, TurnAdded
+from voicemed.live import Event, Replied, TurnAdded
 from voicemed.microphone import FileSource
-from voicemed.playback import create_sink
-from voicemed.symptoms import create_symptom_extractor
-from voicemed.vad import create_vad
 
 WITHIN: Seconds = 2.0
 ALLOWED: Seconds = 1.0
@@ -58,7 +55,7 @@ def main() -> None:
 
 def fill(folder: Path, kilobytes: int, pace: str) -> tuple[Seconds, list[str]]:
     """How long the alarm took, and what was wrong."""
-    store.create(folder, PASSPHRASE, effort=EFFORT)
+    sample_store.create(folder)
     command = [sys.executable, __file__, "--session", str(folder), "--pace", pace]
     command += ["--kilobytes", str(kilobytes)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
@@ -71,9 +68,9 @@ def fill(folder: Path, kilobytes: int, pace: str) -> tuple[Seconds, list[str]]:
         problems.append(f"{len(told['alarms'])} alarms, after {after:.2f} s: {told['shown']}")
     if told["last"] < told["duration"] - 5:
         problems.append(f"the consultation went on only to {told['last']:.1f} s")
-    with store.Store.open(folder, PASSPHRASE, who="disk_full_session") as opened:
+    with sample_store.open_store(folder) as opened:
         record = opened.read(told["id"])
-        sound = sum(chunk.samples.size for chunk in opened.audio(told["id"])) / SAMPLE_RATE
+        sound = sample_store.heard(opened, told["id"]).size / SAMPLE_RATE
     if sound < told["given"] / SAMPLE_RATE - ALLOWED:
         problems.append(f"{sound:.2f} s of {told['given'] / SAMPLE_RATE:.2f} s of sound are there")
     stored = {turn.id for turn in record.turns}
@@ -111,23 +108,11 @@ def run_session(folder: Path, kilobytes: int, pace: Literal["realtime", "fast"])
                 raise
 
     def begin() -> Recorder:
-        real = store.Recorder.begin(
-            folder, kind=EncounterKind.SESSION, clinician="disk_full_session"
-        )
+        real = sample_store.begin(folder)
         resource.setrlimit(resource.RLIMIT_FSIZE, (kilobytes * 1000, kilobytes * 1000))
         return Recorder(real)
 
-    loop = LiveLoop(
-        FileSource(SAMPLE, pace=pace),
-        create_sink("none", ""),
-        vad=lambda: create_vad("silero"),
-        recognizer=StandIn,
-        extractor=create_symptom_extractor,
-        synthesizer=None,
-        settings=Settings(),
-        interactive=False,
-        recorder=begin,  # type: ignore[arg-type]
-    )
+    loop = sample_session.loop(FileSource(SAMPLE, pace=pace), begin)  # type: ignore[arg-type]
     alarms: list[float] = []
     before: list[int] = []
 

@@ -11,11 +11,8 @@ code is 1 if anything is lost.
 
 from __future__ import annotations
 
-import argparse
 import os
-import random
 import signal
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -45,34 +42,20 @@ class Told:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--moments", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=1)
-    options = parser.parse_args()
+    options = sample_store.killing_options(__doc__).parse_args()
     with tempfile.TemporaryDirectory() as folder:
         problems, most = kill_often(Path(folder) / "store", options.moments, options.seed)
-    for problem in problems:
-        print(problem)
-    kept = options.moments - len({problem.partition(":")[0] for problem in problems})
-    print(f"{kept} of {options.moments} recorders kept what they had; most sound lost {most:.2f} s")
-    sys.exit(bool(problems))
+    sample_store.report_kills(problems, most, options.moments, "recorders")
 
 
 def kill_often(folder: Path, moments: int, seed: int) -> tuple[list[str], Seconds]:
     """What was lost that must not be, and the most sound that was lost."""
     sample_store.create(folder)
-    random_ = random.Random(seed)
-    problems: list[str] = []
-    most = 0.0
-    for number in range(1, moments + 1):
-        moment = round(random_.uniform(0, 1.1) * len(_SOUND))  # the last ones: while it ends
-        told = record_and_kill(folder, moment, random_.uniform(0, 0.002))
-        lost, found = inspect(folder, told)
-        most = max(most, lost)
-        problems += [f"moment {number} at {moment / SAMPLE_RATE:.2f} s: {text}" for text in found]
-    return problems, most
+
+    def kill(moment: int, delay: Seconds) -> tuple[Seconds, list[str]]:
+        return inspect(folder, record_and_kill(folder, moment, delay))
+
+    return sample_store.kill_often(kill, len(_SOUND), moments, seed, beyond=0.1, delay=0.002)
 
 
 def record_and_kill(folder: Path, moment: int, delay: Seconds) -> Told:

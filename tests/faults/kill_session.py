@@ -15,38 +15,27 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import sample_session
+import sample_store
+from sample_session import SAMPLE
 
 from voicemed import store
 from voicemed.audio import SAMPLE_RATE, AudioChunk, Samples, Seconds, read_blocks
-from voicemed.config import Settings
-from voicemed.crypto import Effort
-from voicemed.encounter import EncounterKind
-from voicemed.endpointing import Utterance
-from voicemed.live import Event, LiveLoop, TurnAdded
+from voicemed.live import Event, TurnAdded
 from voicemed.microphone import FileSource, SourceEvent
-from voicemed.playback import create_sink
-from voicemed.symptoms import create_symptom_extractor
-from voicemed.transcript import Segment, Word
-from voicemed.vad import create_vad
 
-SAMPLE = Path(__file__).resolve().parents[2] / "audio_samples" / "consultation.wav"
-PASSPHRASE = "correct horse battery staple"
-EFFORT = Effort(memory=8 * 1024, iterations=1, lanes=1)
-"That guessing it costs: little here, where it is opened after each session."
 ALLOWED: Seconds = 1.0
 "Of sound that may be lost."
-_SENTENCES = ("I have a cough.", "Any fever?", "No.", "My back hurts since Monday.", "No rash.")
 
 
 @dataclass(slots=True)
@@ -61,11 +50,7 @@ class Told:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--moments", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=1)
+    parser = sample_store.killing_options(__doc__)
     parser.add_argument("--session", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.session is not None:
@@ -73,27 +58,18 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         problems, most = kill_often(Path(folder) / "store", options.moments, options.seed)
-    for problem in problems:
-        print(problem)
-    kept = options.moments - len({problem.partition(":")[0] for problem in problems})
-    print(f"{kept} of {options.moments} sessions kept what they had; most sound lost {most:.2f} s")
-    sys.exit(bool(problems))
+    sample_store.report_kills(problems, most, options.moments, "sessions")
 
 
 def kill_often(folder: Path, moments: int, seed: int) -> tuple[list[str], Seconds]:
     """Kill so many sessions; what was lost that must not be, and the most sound that was lost."""
-    store.create(folder, PASSPHRASE, effort=EFFORT)
+    sample_store.create(folder)
     sample = np.concatenate([block.samples for block in read_blocks(SAMPLE)])
-    random_ = random.Random(seed)
-    problems: list[str] = []
-    most = 0.0
-    for number in range(1, moments + 1):
-        moment = round(random_.uniform(0, 1.05) * sample.size)  # the last ones: at its end
-        told = run_and_kill(folder, moment, random_.uniform(0, 0.005))
-        lost, found = inspect(folder, told, sample)
-        most = max(most, lost)
-        problems += [f"moment {number} at {moment / SAMPLE_RATE:.2f} s: {text}" for text in found]
-    return problems, most
+
+    def kill(moment: int, delay: Seconds) -> tuple[Seconds, list[str]]:
+        return inspect(folder, run_and_kill(folder, moment, delay), sample)
+
+    return sample_store.kill_often(kill, sample.size, moments, seed, beyond=0.05, delay=0.005)
 
 
 def run_and_kill(folder: Path, moment: int, delay: Seconds) -> Told:
@@ -132,11 +108,9 @@ def _hear(line: str, told: Told) -> None:
 def inspect(folder: Path, told: Told, sample: Samples) -> tuple[Seconds, list[str]]:
     """Seconds of sound that are missing, and what else is wrong."""
     problems: list[str] = []
-    with store.Store.open(folder, PASSPHRASE, who="kill_session") as opened:
+    with sample_store.open_store(folder) as opened:
         record = opened.read(told.id)
-        sound = np.concatenate(
-            [np.zeros(0, np.float32), *(chunk.samples for chunk in opened.audio(told.id))]
-        )
+        sound = sample_store.heard(opened, told.id)
     lost = max(0.0, (told.captured - sound.size) / SAMPLE_RATE)
     if lost > ALLOWED:
         problems.append(f"{lost:.2f} s of {told.captured / SAMPLE_RATE:.2f} s are lost")
@@ -155,23 +129,11 @@ def inspect(folder: Path, told: Told, sample: Samples) -> tuple[Seconds, list[st
 
 def run_session(folder: Path) -> None:
     def begin() -> store.Recorder:
-        recorder = store.Recorder.begin(
-            folder, kind=EncounterKind.SESSION, clinician="kill_session"
-        )
+        recorder = sample_store.begin(folder)
         _tell(f"begun {recorder.id}")
         return recorder
 
-    loop = LiveLoop(
-        _Source(SAMPLE, pace="fast"),
-        create_sink("none", ""),
-        vad=lambda: create_vad("silero"),
-        recognizer=StandIn,
-        extractor=create_symptom_extractor,
-        synthesizer=None,
-        settings=Settings(),
-        interactive=False,
-        recorder=begin,
-    )
+    loop = sample_session.loop(_Source(SAMPLE, pace="fast"), begin)
 
     def observe(event: Event) -> None:
         if isinstance(event, TurnAdded):
@@ -191,29 +153,6 @@ class _Source(FileSource):
                 captured += event.samples.size
                 _tell(f"captured {captured}")
             yield event
-
-
-class StandIn:
-    """In place of a recogniser: says some sentence for each utterance."""
-
-    name = "stand-in"
-    device = "cpu"
-
-    def __init__(self) -> None:
-        self._said = 0
-
-    def transcribe(self, utterances: Sequence[Utterance], **_: object) -> list[list[Segment]]:
-        return [[self._segment(utterance)] for utterance in utterances]
-
-    def _segment(self, utterance: Utterance) -> Segment:
-        texts = _SENTENCES[self._said % len(_SENTENCES)].split()
-        self._said += 1
-        edges = np.linspace(utterance.start, utterance.end, len(texts) + 1).tolist()
-        words = (
-            Word(f" {text}", start, end, 0.9)
-            for text, start, end in zip(texts, edges[:-1], edges[1:], strict=True)
-        )
-        return Segment(tuple(words), -0.2, 0.01, "en", "")
 
 
 def _tell(line: str) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import os
+import random
 import shutil
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -107,3 +110,51 @@ def record(folder: Path, seed: int = 0, seconds: Seconds = 2.2, *, finish: bool 
 def heard(opened: store.Store, id_: str) -> Samples:
     """All the sound that is stored."""
     return np.concatenate([np.zeros(0, np.float32), *(c.samples for c in opened.audio(id_))])
+
+
+# --- killing -------------------------------------------------------------------------------------
+
+
+def kill_often(
+    kill: Callable[[int, Seconds], tuple[Seconds, list[str]]],
+    samples: int,
+    moments: int,
+    seed: int,
+    *,
+    beyond: float,
+    delay: Seconds,
+) -> tuple[list[str], Seconds]:
+    """Kill at random moments; what was lost that must not be, and the most sound that was lost.
+
+    kill: is given after how many samples, and so long after that; tells the sound that is missing,
+    and what else is wrong. samples: all that there are. beyond: the part of the moments that are
+    after the last sample: while it ends. delay: the longest.
+    """
+    random_ = random.Random(seed)
+    problems: list[str] = []
+    most = 0.0
+    for number in range(1, moments + 1):
+        moment = round(random_.uniform(0, 1 + beyond) * samples)
+        lost, found = kill(moment, random_.uniform(0, delay))
+        most = max(most, lost)
+        problems += [f"moment {number} at {moment / SAMPLE_RATE:.2f} s: {text}" for text in found]
+    return problems, most
+
+
+def killing_options(description: str | None) -> argparse.ArgumentParser:
+    """The command line of what kills often."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--moments", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    return parser
+
+
+def report_kills(problems: list[str], most: Seconds, moments: int, what: str) -> None:
+    """Print what became of them, and exit with 1 if anything was lost."""
+    for problem in problems:
+        print(problem)
+    kept = moments - len({problem.partition(":")[0] for problem in problems})
+    print(f"{kept} of {moments} {what} kept what they had; most sound lost {most:.2f} s")
+    sys.exit(bool(problems))
