@@ -260,6 +260,7 @@ def test_where_the_store_fails_results_are_still_written(
 
     report = run(recording, recorder=begin)
     assert (report.done, report.failed) == ([recording], [])
+    assert run(recording, recorder=begin).skipped == []  # it is tried again
     ((path, said),) = report.not_kept
     assert path == recording
     assert said.endswith(reason)

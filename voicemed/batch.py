@@ -137,9 +137,8 @@ def transcribe_files(
             for name in formats:
                 suffix, write = WRITERS[name]
                 save_text(target.with_name(target.name + suffix), write(transcript))
-            if recorder is not None:
-                _keep(path, transcript, recorder, ledger.of(target), report)
-            ledger.record(target, key, formats)
+            kept = recorder is None or _keep(path, transcript, recorder, ledger.of(target), report)
+            ledger.record(target, key, formats if kept else ())  # the next run tries again
         except (AudioFileError, OutputError) as error:
             report.failed.append((path, str(error)))
         else:
@@ -153,7 +152,7 @@ def _keep(
     begin: Callable[[Path], Recorder],
     entry: dict[str, object],
     report: BatchReport,
-) -> None:
+) -> bool:
     """Store the sound and what came of it, as the ledger's entry then says, or report why not."""
     try:
         record = begin(path)
@@ -172,6 +171,8 @@ def _keep(
             case {"recording": transcript.source_sha256, "encounter": str(before)}:
                 report.kept_again.append((path, before, record.id))
         entry["kept"] = {"recording": transcript.source_sha256, "encounter": record.id}
+        return True
+    return False
 
 
 @dataclass(frozen=True, slots=True)
