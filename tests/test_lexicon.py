@@ -1119,3 +1119,80 @@ def test_any_words_give_mentions_inside_them(words: list[str]) -> None:
     assert all(0 <= token.word < len(words) for token in tokens)
     for mention in load_lexicon().mentions(tokens):
         assert 0 <= mention.first <= mention.last < len(tokens)
+
+
+@pytest.mark.parametrize(
+    ("text", "concept"),
+    [
+        ("I was on the verge of passing out", "presyncope"),
+        ("everything went far away", "presyncope"),
+        ("I woke up on the bathroom floor", "loss of consciousness"),
+        ("he went stiff and shook", "seizure"),
+        ("she thought I was her sister", "confusion"),
+        ("in one ear and out the other", "memory problems"),
+        ("he can't follow the plot of a film", "poor concentration"),
+        ("the words won't come", "speech difficulty"),
+        ("it feels like I'm wearing a glove", "numbness"),
+        ("my legs won't carry me", "limb weakness"),
+        ("food falls out of the corner of my mouth", "facial weakness"),
+        ("I'm not great on my pins", "poor balance"),
+        ("I can only walk about a hundred yards", "difficulty walking"),
+        ("he falls twice a week", "falls"),
+        ("my hands won't stay still", "tremor"),
+        ("my back's in ribbons", "back pain"),
+        ("my knee's been giving me gip", "knee pain"),
+        ("I can't look over my shoulder", "neck stiffness"),
+        ("my knee won't bend", "reduced joint movement"),
+        ("sores or ulcers on your feet", "skin sore"),
+        ("he screams when he wees", "painful urination"),
+        ("do you have to rush", "urinary urgency"),
+        ("and up twice in the night", "nighttime urination"),
+        ("only small drops come", "reduced urine output"),
+        ("a lump that comes and goes in my groin", "groin lump"),
+        ("my periods have gone haywire", "irregular periods"),
+        ("any discharge that's not usual for you", "vaginal discharge"),
+        ("I just couldn't be annoyed with it", "loss of interest"),
+        ("haven't been near it in weeks", "loss of interest"),
+        ("my nerves are at me", "anxiety"),
+        ("sick with nerves", "anxiety"),
+        ("one minute he's high, the next he's crying", "mood swings"),
+        ("if I didn't wake up I wouldn't mind", "suicidal ideation"),
+        ("any thoughts of harming yourself", "self-harm"),
+        ("any thoughts of harming yourself or the baby", "thoughts of harming others"),
+        ("I can't face people", "social withdrawal"),
+        ("I'm up three or four times coughing", "sleep disturbance"),
+    ],
+)  # fmt: skip
+def test_everyday_words(text: str, concept: str) -> None:
+    assert concept in named(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "out of the blue", "I'm working flat out", "the absence of a murmur",
+        "can you walk me through it", "your hospital discharge", "the nerves in your arm",
+    ],
+)  # fmt: skip
+def test_figures_of_speech(text: str) -> None:
+    assert named(text) == set()
+
+
+@pytest.mark.parametrize(
+    ("text", "concept", "kind"),
+    [
+        ("I sleep grand", "sleep disturbance", Kind.NORMAL),
+        ("are you able to concentrate", "poor concentration", Kind.NORMAL),
+        ("are you enjoying her", "loss of interest", Kind.NORMAL),
+        ("are you able to get an erection", "erectile dysfunction", Kind.NORMAL),
+        ("are you steady on your feet", "poor balance", Kind.NORMAL),
+        ("he's been peeing fine", "reduced urine output", Kind.NORMAL),
+        ("how's your knee", "knee pain", Kind.TOPIC),
+        ("how are your spirits", "low mood", Kind.TOPIC),
+        ("the things you'd normally enjoy", "loss of interest", Kind.TOPIC),
+    ],
+)  # fmt: skip
+def test_functions_asked_after(text: str, concept: str, kind: Kind) -> None:
+    mentions = load_lexicon().mentions(tokenize(text.split()))
+    assert (concept, kind) in {(one.concept.display, one.kind) for one in mentions}
+    assert concept not in named(text)
