@@ -1,0 +1,285 @@
+"""What is talked about, and the symptom that a general word then names.
+
+    tokens + mentions --Topic.read--> mentions, 'any blood?' among them as 'coughing up blood'
+
+Nobody repeats the organ: after a cough "Any blood in it?" is coughing up blood, after diarrhoea it
+is blood in stool. `Topic` remembers the organ or function that was named last, with a symptom or
+without one ("How are your waterworks?"), until another is named, the subject changes or some turns
+have gone by. What each general word means of each is data (voicemed/data/topics.toml).
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from voicemed.history import GENERIC
+from voicemed.lexicon import Concept, Kind, Lexicon, Mention, PhraseMatcher, Token, load_lexicon
+
+_FADES = 4
+"""Turns after which a topic that nobody came back to is over."""
+_BESIDE = 4
+"""Tokens after a symptom within which a place only says where it is: 'a rash on my arm'."""
+_POINTING = frozenset("it its they theyre them that thats this is are does do did".split())
+"Words by which a general one goes on about the topic: 'is it painful?'"
+_DEFINITE = frozenset({"the", "this", "that", "your", "my", "his", "her"})
+_PLACING = frozenset({"in", "from", "of", "on", "with", "around"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Predicate:
+    """A general word: a symptom only of something."""
+
+    name: str
+    concepts: frozenset[str]
+    "Names of concepts that say no more than this word."
+    weak: bool
+    "A list of symptoms ('rash, pain, swelling?') does not give it a place."
+    unless: frozenset[str]
+    "Words of a sentence that asks of everywhere."
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """An organ or a function."""
+
+    means: Mapping[str, Concept]
+    "By the name of the predicate."
+
+
+@dataclass(frozen=True, slots=True)
+class _Naming:
+    """Where a sentence brings up a subject; None ends the one before."""
+
+    subject: _Subject | None
+    first: int
+    last: int
+    place: bool
+    "Named without a symptom."
+
+
+class TopicRules:
+    """The table of general words and subjects, ready to read sentences."""
+
+    def __init__(self, data: Mapping[str, Any], lexicon: Lexicon) -> None:
+        classes: Mapping[str, Sequence[str]] = data["classes"]
+        self._lexicon = lexicon
+        self._ignore = PhraseMatcher((("", one) for one in data["ignore"]), classes)
+        self._ignored_words = frozenset(data["ignore_words"])
+        self._predicates = {
+            name: _Predicate(
+                name,
+                frozenset(said.get("concepts", ())),
+                said.get("weak", False),
+                frozenset(said.get("unless", ())),
+            )
+            for name, said in data["predicates"].items()
+        }
+        self._of_concept = {
+            concept: one for one in self._predicates.values() for concept in one.concepts
+        }
+        self._phrases = PhraseMatcher(_phrases(data["predicates"]), classes)
+        topics: Mapping[str, Mapping[str, Any]] = data["topics"]
+        subjects = {name: _Subject(self._means(topics, name)) for name in topics}
+        self._subjects = {
+            concept: subjects[name] for name, said in topics.items() for concept in said["concepts"]
+        }
+        places: list[tuple[_Subject | None, str]] = [
+            (subjects[name], one) for name, said in topics.items() for one in said["places"]
+        ]
+        places += [(None, one) for one in data["ends"]]
+        self._places = PhraseMatcher(places, classes)
+
+    def _means(self, topics: Mapping[str, Mapping[str, Any]], name: str) -> Mapping[str, Concept]:
+        said = topics[name]
+        own = {
+            predicate: self._lexicon.concepts[concept]
+            for predicate, concept in said["means"].items()
+        }
+        if unknown := own.keys() - self._predicates.keys():
+            raise KeyError(f"topics.toml, {name}: no predicate {sorted(unknown)}")
+        return {**self._means(topics, said["like"]), **own} if "like" in said else own
+
+    def readable(self, tokens: Sequence[Token]) -> list[Token]:
+        """The tokens, blank where they are something else: the blood of a 'blood test'."""
+        blank = {at for match in self._ignore.find(tokens) for at in match.tokens}
+        blank |= {at for at, one in enumerate(tokens) if one.text in self._ignored_words}
+        return [
+            replace(one, text="", stem="") if at in blank else one
+            for at, one in enumerate(self._lexicon.readable(tokens))
+        ]
+
+    def named(self, tokens: Sequence[Token], mentions: Sequence[Mention]) -> list[_Naming]:
+        """The subjects that a sentence brings up, in order."""
+        by_symptom = [
+            _Naming(subject, one.first, one.last, place=False)
+            for one in mentions
+            if (subject := self._subjects.get(one.concept.display))
+        ]
+        by_place = [
+            _Naming(match.label, match.tokens[0], match.tokens[-1], place=True)
+            for match in self._places.find(tokens)
+        ]
+        by_place = [
+            one
+            for one in by_place
+            if not any(
+                other.first <= one.first <= other.last + _BESIDE and one.subject
+                for other in by_symptom
+            )
+        ]
+        return sorted(by_symptom + by_place, key=lambda one: (one.last, one.first))
+
+    def general(
+        self, tokens: Sequence[Token], mentions: Sequence[Mention]
+    ) -> list[tuple[_Predicate, Mention]]:
+        """The general words of a sentence, as mentions of no concept in particular yet.
+
+        A mention of the lexicon that names something in particular keeps its words.
+        """
+        words = {token.text for token in tokens}
+        found = [
+            (predicate, one)
+            for one in mentions
+            if (predicate := self._of_concept.get(one.concept.display))
+        ]
+        taken = {at for one in mentions for at in one.tokens}
+        for match in self._phrases.find(self.readable(tokens)):
+            name, kind = match.label
+            here = {*match.tokens}
+            held = [one for one in mentions if here & {*one.tokens}]
+            if here & taken and not all(
+                match.weight >= one.weight and {*one.tokens} <= here and len(here) > 1
+                for one in held
+            ):
+                continue
+            none = Mention(_NOTHING, kind, match.tokens, match.weight)
+            found.append((self._predicates[name], none))
+        return [
+            (predicate, one)
+            for predicate, one in found
+            if not words & predicate.unless and not _is_within(predicate, one, found)
+        ]
+
+
+_NOTHING = Concept("", "", "")
+
+
+def _is_within(
+    predicate: _Predicate, mention: Mention, found: Iterable[tuple[_Predicate, Mention]]
+) -> bool:
+    """Whether a longer one of the same word, or with all of its words, is there, too."""
+    return any(
+        {*mention.tokens} <= {*other.tokens}
+        and (other.weight, len(other.tokens)) > (mention.weight, len(mention.tokens))
+        and (predicate is one or other.weight > mention.weight)
+        for one, other in found
+        if other is not mention
+    )
+
+
+def _phrases(
+    predicates: Mapping[str, Mapping[str, Any]],
+) -> Iterable[tuple[tuple[str, Kind], str]]:
+    for name, said in predicates.items():
+        for key, kind in (("phrases", Kind.SYMPTOM), ("normal", Kind.NORMAL)):
+            yield from (((name, kind), one) for one in said.get(key, ()))
+
+
+class Topic:
+    """What one conversation is about at the moment."""
+
+    def __init__(self, rules: TopicRules) -> None:
+        self._rules = rules
+        self._subject: _Subject | None = None
+        self._turn = 0
+        "The last that named the subject or asked after something of it."
+        self._left = False
+        "A symptom of the whole body was named since: 'any pain?' may be of anywhere."
+        self._named: set[Concept] = set()
+
+    def read(
+        self, tokens: Sequence[Token], mentions: Sequence[Mention], turn: int
+    ) -> list[Mention]:
+        """The mentions of a sentence, with what its general words mean here; learns its subject."""
+        if turn - self._turn > _FADES:
+            self._subject = None
+        general_words = self._rules.general(tokens, mentions)
+        particular = [
+            one
+            for one in mentions
+            if not any({*one.tokens} <= {*general.tokens} for _, general in general_words)
+        ]
+        namings = self._rules.named(tokens, particular)
+        read = list(mentions)
+        used = False
+        for predicate, general in general_words:
+            concept = self._meaning(tokens, predicate, general, namings)
+            if concept is None:
+                continue
+            used = True
+            read = [one for one in read if not {*one.tokens} <= {*general.tokens}]
+            read.append(replace(general, concept=concept, referred=True))
+        plain = [one for one in read if not one.referred]
+        self._learn(plain, self._rules.named(tokens, plain), turn, used=used)
+        self._named |= {one.concept for one in read}
+        return sorted(read, key=lambda one: (one.first, one.last))
+
+    def _meaning(
+        self,
+        tokens: Sequence[Token],
+        predicate: _Predicate,
+        mention: Mention,
+        namings: Sequence[_Naming],
+    ) -> Concept | None:
+        """The symptom that a general word names; None if that is not known."""
+        around = {token.text for token in tokens[: mention.last + 1]}
+        points = bool(around & _POINTING)
+        subject, left = self._subject, self._left
+        for naming in namings:
+            if naming.first in mention.tokens:
+                subject, left = naming.subject, False  # 'my hand is swollen'
+                break
+            between = {token.text for token in tokens[mention.last + 1 : naming.first]}
+            after = 0 < naming.first - mention.last <= _BESIDE and between & _PLACING
+            if naming.last < mention.first or after:
+                subject = naming.subject
+                left = predicate.weak and not naming.place
+        if subject is None or (predicate.weak and left and not points):
+            return None
+        concept = subject.means.get(predicate.name)
+        if concept is None or concept == mention.concept:
+            return None
+        if mention.concept.display in GENERIC and self._is_known(tokens, mention, concept):
+            return None
+        return concept
+
+    def _is_known(self, tokens: Sequence[Token], mention: Mention, concept: Concept) -> bool:
+        """Whether 'the pain' is one that was named before."""
+        before = tokens[max(mention.first - 1, 0) : mention.first]
+        definite = any(token.text in _DEFINITE for token in before)
+        endings = GENERIC[mention.concept.display]
+        named = any(one.display.endswith(endings) for one in self._named)
+        return concept in self._named or (definite and named)
+
+    def _learn(
+        self, mentions: Sequence[Mention], namings: Sequence[_Naming], turn: int, *, used: bool
+    ) -> None:
+        """Remember the last subject of a sentence."""
+        if namings:
+            self._subject, self._left = namings[-1].subject, False
+        elif mentions and not used:
+            self._left = True
+        if namings or used:
+            self._turn = turn
+
+
+@cache
+def load_topics() -> TopicRules:
+    """The table of the package; loaded once."""
+    text = files("voicemed.data").joinpath("topics.toml").read_text(encoding="utf-8")
+    return TopicRules(tomllib.loads(text), load_lexicon())
