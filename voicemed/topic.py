@@ -18,16 +18,31 @@ from importlib.resources import files
 from typing import Any
 
 from voicemed.history import GENERIC
-from voicemed.lexicon import Concept, Kind, Lexicon, Mention, PhraseMatcher, Token, load_lexicon
+from voicemed.lexicon import (
+    Concept,
+    Kind,
+    Lexicon,
+    Match,
+    Mention,
+    PhraseMatcher,
+    Token,
+    load_lexicon,
+)
 
 _FADES = 4
 """Turns after which a topic that nobody came back to is over."""
 _BESIDE = 4
 """Tokens after a symptom within which a place only says where it is: 'a rash on my arm'."""
+_AHEAD = 8
+"""Tokens before another subject within which a word may belong to that one."""
+_LONG = 14
+"""Tokens of a sentence from which on a common word may be of something else in it."""
 _POINTING = frozenset("it its they theyre them that thats this is are does do did".split())
 "Words by which a general one goes on about the topic: 'is it painful?'"
 _DEFINITE = frozenset({"the", "this", "that", "your", "my", "his", "her"})
-_PLACING = frozenset({"in", "from", "of", "on", "with", "around"})
+_PLACING = frozenset({"in", "from", "of", "on", "with", "around", "during", "when", "while"})
+_SOMEWHERE = frozenset({"in", "on", "around", "across", "down", "along", "behind", "under", "near"})
+_ASKING = frozenset("is are does do did was any has have".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +62,11 @@ class _Predicate:
 class _Subject:
     """An organ or a function."""
 
+    name: str
     means: Mapping[str, Concept]
     "By the name of the predicate."
+    like: str
+    "The more general subject that it is one of ('joint' of a knee), or empty."
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +102,10 @@ class TopicRules:
         }
         self._phrases = PhraseMatcher(_phrases(data["predicates"]), classes)
         topics: Mapping[str, Mapping[str, Any]] = data["topics"]
-        subjects = {name: _Subject(self._means(topics, name)) for name in topics}
+        subjects = {
+            name: _Subject(name, self._means(topics, name), said.get("like", ""))
+            for name, said in topics.items()
+        }
         self._subjects = {
             concept: subjects[name] for name, said in topics.items() for concept in said["concepts"]
         }
@@ -122,7 +143,7 @@ class TopicRules:
         ]
         by_place = [
             _Naming(match.label, match.tokens[0], match.tokens[-1], place=True)
-            for match in self._places.find(tokens)
+            for match in self._places.find(self.readable(tokens))
         ]
         by_place = [
             one
@@ -146,27 +167,42 @@ class TopicRules:
             (predicate, one)
             for one in mentions
             if (predicate := self._of_concept.get(one.concept.display))
+            and not self._is_placed(one, mentions)
         ]
-        taken = {at for one in mentions for at in one.tokens}
-        for match in self._phrases.find(self.readable(tokens)):
+        matches = list(self._phrases.find(self.readable(tokens)))
+        held = [one for one in mentions if not any(_replaces(match, one) for match in matches)]
+        taken = {at for one in held for at in one.tokens}
+        for match in matches:
             name, kind = match.label
-            here = {*match.tokens}
-            held = [one for one in mentions if here & {*one.tokens}]
-            if here & taken and not all(
-                match.weight >= one.weight and {*one.tokens} <= here and len(here) > 1
-                for one in held
-            ):
-                continue
-            none = Mention(_NOTHING, kind, match.tokens, match.weight)
-            found.append((self._predicates[name], none))
+            if taken.isdisjoint(match.tokens):
+                none = Mention(_NOTHING, kind, match.tokens, match.weight)
+                found.append((self._predicates[name], none))
         return [
             (predicate, one)
             for predicate, one in found
             if not words & predicate.unless and not _is_within(predicate, one, found)
         ]
 
+    def _is_placed(self, mention: Mention, mentions: Sequence[Mention]) -> bool:
+        """Whether a symptom of a place shares its words: 'swelling in my legs or arms'."""
+        return any(
+            one.concept.display not in self._of_concept and {*one.tokens} & {*mention.tokens}
+            for one in mentions
+        )
+
 
 _NOTHING = Concept("", "", "")
+
+
+def _says(concept: Concept, mention: Mention, mentions: Iterable[Mention]) -> bool:
+    """Whether the concept is already named by some of the same words."""
+    return any(one.concept == concept and {*one.tokens} & {*mention.tokens} for one in mentions)
+
+
+def _replaces(match: Match[tuple[str, Kind]], mention: Mention) -> bool:
+    """Whether it takes all words of a mention, and more: 'blood or mucus' is no phlegm here."""
+    longer = len(match.tokens) > 1 and match.weight >= mention.weight
+    return longer and {*mention.tokens} <= {*match.tokens}
 
 
 def _is_within(
@@ -180,6 +216,12 @@ def _is_within(
         for one, other in found
         if other is not mention
     )
+
+
+def _narrower(subject: _Subject | None, named: _Subject | None) -> _Subject | None:
+    """The subject after another is named: 'the joint' goes on about the knee."""
+    goes_on = subject is not None and named is not None and subject.like == named.name
+    return subject if goes_on else named
 
 
 def _phrases(
@@ -198,6 +240,8 @@ class Topic:
         self._subject: _Subject | None = None
         self._turn = 0
         "The last that named the subject or asked after something of it."
+        self._by_place = False
+        "It was named without a symptom."
         self._left = False
         "A symptom of the whole body was named since: 'any pain?' may be of anywhere."
         self._named: set[Concept] = set()
@@ -219,10 +263,11 @@ class Topic:
         used = False
         for predicate, general in general_words:
             concept = self._meaning(tokens, predicate, general, namings)
-            if concept is None:
+            if concept is None or _says(concept, general, read):
                 continue
             used = True
-            read = [one for one in read if not {*one.tokens} <= {*general.tokens}]
+            said = {*general.tokens}
+            read = [one for one in read if one.referred or not {*one.tokens} <= said]
             read.append(replace(general, concept=concept, referred=True))
         plain = [one for one in read if not one.referred]
         self._learn(plain, self._rules.named(tokens, plain), turn, used=used)
@@ -237,42 +282,55 @@ class Topic:
         namings: Sequence[_Naming],
     ) -> Concept | None:
         """The symptom that a general word names; None if that is not known."""
-        around = {token.text for token in tokens[: mention.last + 1]}
-        points = bool(around & _POINTING)
         subject, left = self._subject, self._left
+        by_place, carried = self._by_place, True
         for naming in namings:
-            if naming.first in mention.tokens:
-                subject, left = naming.subject, False  # 'my hand is swollen'
-                break
+            away = naming.first - mention.last
             between = {token.text for token in tokens[mention.last + 1 : naming.first]}
-            after = 0 < naming.first - mention.last <= _BESIDE and between & _PLACING
-            if naming.last < mention.first or after:
-                subject = naming.subject
-                left = predicate.weak and not naming.place
-        if subject is None or (predicate.weak and left and not points):
-            return None
-        concept = subject.means.get(predicate.name)
+            if naming.first in mention.tokens:  # 'my hand is swollen'
+                subject, left, by_place, carried = naming.subject, False, True, False
+                break
+            if naming.last < mention.first or (0 < away <= _BESIDE and between & _PLACING):
+                subject = _narrower(subject, naming.subject)
+                left, by_place = predicate.weak and not naming.place, naming.place
+                carried = False
+            elif 0 < away <= _AHEAD and naming.subject is not subject:
+                return None  # 'any blood, or burning when you pee?'
+        concept = subject.means.get(predicate.name) if subject is not None else None
         if concept is None or concept == mention.concept:
             return None
-        if mention.concept.display in GENERIC and self._is_known(tokens, mention, concept):
+        if not predicate.weak:
+            return concept
+        points = bool({token.text for token in tokens[: mention.last + 1]} & _POINTING)
+        following = {token.text for token in tokens[mention.last + 1 : mention.last + 3]}
+        elsewhere = carried and following & _SOMEWHERE  # 'a pain in my side'
+        if (left and not points) or elsewhere or (carried and len(tokens) > _LONG):
             return None
-        return concept
+        if mention.concept.display not in GENERIC:
+            return concept
+        asked = bool({token.text for token in tokens[:3]} & _ASKING)
+        sure = by_place or (points and asked)
+        return None if self._is_known(tokens, mention, concept, sure=sure) else concept
 
-    def _is_known(self, tokens: Sequence[Token], mention: Mention, concept: Concept) -> bool:
-        """Whether 'the pain' is one that was named before."""
+    def _is_known(
+        self, tokens: Sequence[Token], mention: Mention, concept: Concept, *, sure: bool
+    ) -> bool:
+        """Whether 'the pain' is, or may be, one that was named before."""
         before = tokens[max(mention.first - 1, 0) : mention.first]
         definite = any(token.text in _DEFINITE for token in before)
         endings = GENERIC[mention.concept.display]
         named = any(one.display.endswith(endings) for one in self._named)
-        return concept in self._named or (definite and named)
+        return concept in self._named or (named and (definite or not sure))
 
     def _learn(
         self, mentions: Sequence[Mention], namings: Sequence[_Naming], turn: int, *, used: bool
     ) -> None:
         """Remember the last subject of a sentence."""
-        if namings:
-            self._subject, self._left = namings[-1].subject, False
-        elif mentions and not used:
+        for naming in namings:
+            kept = _narrower(self._subject, naming.subject)
+            self._by_place = naming.place or (self._by_place and kept is self._subject)
+            self._subject, self._left = kept, False
+        if mentions and not used and not namings:
             self._left = True
         if namings or used:
             self._turn = turn
