@@ -37,6 +37,10 @@ _AHEAD = 8
 """Tokens before another subject within which a word may belong to that one."""
 _LONG = 14
 """Tokens of a sentence from which on a common word may be of something else in it."""
+_RUN_ON = 30
+"""Tokens of a sentence from which on it is several, so that its last subject is not known."""
+_BARE = 3
+"""Tokens of a question that goes on about the topic without a verb: 'And painful?'"""
 _POINTING = frozenset("it its they theyre them that thats this is are does do did".split())
 "Words by which a general one goes on about the topic: 'is it painful?'"
 _DEFINITE = frozenset({"the", "this", "that", "your", "my", "his", "her"})
@@ -67,6 +71,8 @@ class _Subject:
     "By the name of the predicate."
     like: str
     "The more general subject that it is one of ('joint' of a knee), or empty."
+    unless: frozenset[str]
+    "Words of a sentence that is not of it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +109,12 @@ class TopicRules:
         self._phrases = PhraseMatcher(_phrases(data["predicates"]), classes)
         topics: Mapping[str, Mapping[str, Any]] = data["topics"]
         subjects = {
-            name: _Subject(name, self._means(topics, name), said.get("like", ""))
+            name: _Subject(
+                name,
+                self._means(topics, name),
+                said.get("like", ""),
+                frozenset(said.get("unless", ())),
+            )
             for name, said in topics.items()
         }
         self._subjects = {
@@ -120,10 +131,12 @@ class TopicRules:
         own = {
             predicate: self._lexicon.concepts[concept]
             for predicate, concept in said["means"].items()
+            if concept
         }
-        if unknown := own.keys() - self._predicates.keys():
+        if unknown := said["means"].keys() - self._predicates.keys():
             raise KeyError(f"topics.toml, {name}: no predicate {sorted(unknown)}")
-        return {**self._means(topics, said["like"]), **own} if "like" in said else own
+        inherited = self._means(topics, said["like"]) if "like" in said else {}
+        return {one: inherited[one] for one in inherited.keys() - said["means"].keys()} | own
 
     def readable(self, tokens: Sequence[Token]) -> list[Token]:
         """The tokens, blank where they are something else: the blood of a 'blood test'."""
@@ -270,7 +283,10 @@ class Topic:
             read = [one for one in read if one.referred or not {*one.tokens} <= said]
             read.append(replace(general, concept=concept, referred=True))
         plain = [one for one in read if not one.referred]
-        self._learn(plain, self._rules.named(tokens, plain), turn, used=used)
+        if len(tokens) <= _RUN_ON:
+            self._learn(plain, self._rules.named(tokens, plain), turn, used=used)
+        else:
+            self._subject = None
         self._named |= {one.concept for one in read}
         return sorted(read, key=lambda one: (one.first, one.last))
 
@@ -297,7 +313,10 @@ class Topic:
             elif 0 < away <= _AHEAD and naming.subject is not subject:
                 return None  # 'any blood, or burning when you pee?'
         concept = subject.means.get(predicate.name) if subject is not None else None
-        if concept is None or concept == mention.concept:
+        if subject is None or concept is None or concept == mention.concept:
+            return None
+        words = {token.text for token in tokens}
+        if words & subject.unless:
             return None
         if not predicate.weak:
             return concept
@@ -308,8 +327,9 @@ class Topic:
             return None
         if mention.concept.display not in GENERIC:
             return concept
-        asked = bool({token.text for token in tokens[:3]} & _ASKING)
-        sure = by_place or (points and asked)
+        asks_of_it = points and {token.text for token in tokens[:3]} & _ASKING
+        bare = len(tokens) <= _BARE and tokens[-1].mark == "?" and "any" not in words
+        sure = by_place or bool(asks_of_it) or bare
         return None if self._is_known(tokens, mention, concept, sure=sure) else concept
 
     def _is_known(
