@@ -523,6 +523,11 @@ def test_what_the_patient_does_not_see_is_absent() -> None:
     assert statuses(*lines)["blood in urine"] == "absent"
 
 
+def test_who_was_not_hurt_says_nothing_of_the_place() -> None:
+    found = statuses("D: How is your chest?", "P: A car fell on it but I was not hurt.")
+    assert "chest pain" not in found
+
+
 def test_it_does_not_half_smell() -> None:
     lines = ["D: How are your waterworks?", "P: It don't half smell."]
     assert statuses(*lines)["smelly urine"] == "present"

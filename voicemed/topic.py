@@ -176,13 +176,15 @@ class TopicRules:
         A mention of the lexicon that names something in particular keeps its words.
         """
         words = {token.text for token in tokens}
+        readable = self.readable(tokens)
         found = [
             (predicate, one)
             for one in mentions
             if (predicate := self._of_concept.get(one.concept.display))
+            and any(readable[at].stem for at in one.tokens)
             and not self._is_placed(one, mentions)
         ]
-        matches = list(self._phrases.find(self.readable(tokens)))
+        matches = list(self._phrases.find(readable))
         held = [one for one in mentions if not any(_replaces(match, one) for match in matches)]
         taken = {at for one in held for at in one.tokens}
         for match in matches:
