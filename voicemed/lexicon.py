@@ -101,6 +101,8 @@ class Mention:
     "Indices of the tokens that name it, ascending and not always adjacent."
     weight: int
     "How many tokens the pattern took, context included: the larger, the more specific."
+    referred: bool = False
+    "A general word ('any blood?') that names its concept only of what is talked about."
 
     @property
     def first(self) -> int:
@@ -363,16 +365,20 @@ class Lexicon:
         self._ignore = PhraseMatcher((("", pattern) for pattern in phrases["ignore"]), classes)
         self._phrases = PhraseMatcher(patterns, classes)
 
+    def readable(self, tokens: Sequence[Token]) -> list[Token]:
+        """The tokens, blank where they belong to what is no symptom: 'blood pressure'."""
+        ignored = {at for match in self._ignore.find(tokens) for at in match.tokens}
+        return [
+            Token("", "", token.word, token.mark) if at in ignored else token
+            for at, token in enumerate(tokens)
+        ]
+
     def mentions(self, tokens: Sequence[Token]) -> list[Mention]:
         """The most specific mentions in a sentence, in order; overlapping ones where both hold.
 
         'chest pain' hides 'pain'; 'chest or back pain' gives both, and so does 'hot and cold'.
         """
-        ignored = {at for match in self._ignore.find(tokens) for at in match.tokens}
-        readable = [
-            Token("", "", token.word, token.mark) if at in ignored else token
-            for at, token in enumerate(tokens)
-        ]
+        readable = self.readable(tokens)
         found: dict[tuple[Concept, Kind, tuple[int, ...]], Mention] = {}
         for match in self._phrases.find(readable):
             concept, kind = match.label

@@ -122,6 +122,8 @@ def signs(source: str, heard: Heard, mention: Mention) -> frozenset[str]:
         signs.add(f"{source} opens with {sentence.reply}")
     if sentence.definite(mention):
         signs.add("definite")
+    if mention.referred:
+        signs.add("of the topic")
     if sentence.past_tense:
         signs.add("past tense")
     return frozenset(f"{source}: {sign}" for sign in signs)

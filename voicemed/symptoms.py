@@ -53,6 +53,7 @@ from voicemed.questions import (
     signs,
     text,
 )
+from voicemed.topic import Topic, load_topics
 from voicemed.transcript import Span, Turn
 
 _QUESTION_AGE = 4
@@ -119,6 +120,7 @@ class SymptomExtractor:
         self._asked_turn = 0
         self._offered: list[Attribute] = []
         self._offered_with: Sentence | None = None
+        self._subject = Topic(load_topics())
         self._roles, self._persons, self._stances = Roles(), Persons(), Stances()
         self._reaction = self._seasonal = False
         self._past_turn = self._advised_turn = 0
@@ -158,7 +160,8 @@ class SymptomExtractor:
             self._give_up(self._open)
             self._open = []
         for tokens in sentences:
-            sentence = self._rules.read(tokens, self._lexicon.mentions(tokens))
+            mentions = self._subject.read(tokens, self._lexicon.mentions(tokens), turn.id)
+            sentence = self._rules.read(tokens, mentions)
             doctor = self._roles.is_doctor(turn, sentence, awaited=bool(self._open))
             self._meet(sentence, turn, doctor=doctor)
             certainty = _UNKNOWN_SPEAKER if speaker_role(turn.speaker) is None else 1.0
@@ -848,7 +851,7 @@ class SymptomExtractor:
     def _resolve(self, mention: Mention, *, denied: bool = False) -> Concept:
         """The concept meant: bare 'pain' is the pain that the conversation is about."""
         endings = GENERIC.get(mention.concept.display)
-        if endings is None or len(mention.tokens) > 1:
+        if endings is None or len(mention.tokens) > 1 or mention.referred:
             return mention.concept
         known = [
             history
