@@ -1196,3 +1196,40 @@ def test_functions_asked_after(text: str, concept: str, kind: Kind) -> None:
     mentions = load_lexicon().mentions(tokenize(text.split()))
     assert (concept, kind) in {(one.concept.display, one.kind) for one in mentions}
     assert concept not in named(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("it was thirty eight point nine this morning", {"fever"}),
+        ("I wake up in a pool of sweat", {"night sweats"}),
+        ("I'm jiggered by dinner time", {"fatigue"}),
+        ("he's just not right", {"malaise"}),
+        ("I'm down ten pounds since the summer", {"weight loss"}),
+        ("have you put any weight on", {"weight gain"}),
+        ("I've to force the food down", {"poor appetite"}),
+        ("my appetite's shot", {"poor appetite"}),
+        ("when I press it, it leaves a dent", {"leg swelling"}),
+        ("he's been asleep all weekend", {"drowsiness"}),
+        ("it takes off like a hare", {"palpitations"}),
+        ("my breathing's shocking", {"shortness of breath"}),
+        ("if I lie down I can't breathe", {"orthopnea"}),
+        ("she coughs when she drinks", {"choking"}),
+        ("I've been hugging the toilet", {"vomiting"}),
+        ("I've been on the toilet since Sunday, pure water", {"diarrhea"}),
+        ("my bowels are all over the place", {"change in bowel habit"}),
+        ("any blood or mucus", {"blood in stool", "mucus in stool"}),
+        ("are you seeing double", {"double vision"}),
+        ("does the light hurt your eyes", {"light sensitivity"}),
+        ("my wife says the telly's too loud", {"hearing loss"}),
+        ("I've got a potato in my mouth", {"voice change"}),
+        ("the ceiling was going round", {"vertigo"}),
+        ("dry like a cream cracker", set()),
+        ("I see the neurologist for my other problems", set()),
+        ("I had my wisdom teeth out", set()),
+        ("she put her weight on it", set()),
+        ("there's a little fluid in the ear", set()),
+    ],
+)
+def test_idioms_and_questions_of_the_surgery(text: str, expected: set[str]) -> None:
+    assert named(text) == expected
