@@ -1145,7 +1145,6 @@ def test_any_words_give_mentions_inside_them(words: list[str]) -> None:
         ("my knee won't bend", "reduced joint movement"),
         ("sores or ulcers on your feet", "skin sore"),
         ("he screams when he wees", "painful urination"),
-        ("do you have to rush", "urinary urgency"),
         ("and up twice in the night", "nighttime urination"),
         ("only small drops come", "reduced urine output"),
         ("a lump that comes and goes in my groin", "groin lump"),
