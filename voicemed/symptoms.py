@@ -28,13 +28,12 @@ from voicemed.assertion import (
 )
 from voicemed.attributes import Attribute, AttributeReader, Description, load_attributes
 from voicemed.classifier import Candidate, Piece
+from voicemed.coreference import Referents
 from voicemed.discourse import Persons, Roles, Stance, Stances
 from voicemed.findings import Finding
 from voicemed.history import (
     CONFIDENCE,
     DRY,
-    GENERIC,
-    SWELLS,
     Evidence,
     History,
     Strength,
@@ -120,6 +119,7 @@ class SymptomExtractor:
         self._offered: list[Attribute] = []
         self._offered_with: Sentence | None = None
         self._roles, self._persons, self._stances = Roles(), Persons(), Stances()
+        self._referents = Referents(lexicon)
         self._reaction = self._seasonal = False
         self._past_turn = self._advised_turn = 0
         self._asked_past = False
@@ -847,26 +847,13 @@ class SymptomExtractor:
 
     def _resolve(self, mention: Mention, *, denied: bool = False) -> Concept:
         """The concept meant: bare 'pain' is the pain that the conversation is about."""
-        endings = GENERIC.get(mention.concept.display)
-        if endings is None or len(mention.tokens) > 1:
-            return mention.concept
-        known = [
-            history
-            for history in self._histories.values()
-            if history.status is Status.PRESENT and history.concept.display.endswith(endings)
-        ]
-        asked = [q.concept for q in self._open if q.concept.display.endswith(endings)]
-        if asked and denied:
-            return asked[-1]
-        if self._topic is not None and self._topic in known:
-            return self._topic.concept
-        candidates = asked or [history.concept for history in known]
-        if candidates:
-            return candidates[-1]
-        pain = self._topic.concept.display if self._topic is not None else ""
-        if mention.concept.display == "swelling" and pain in SWELLS:
-            return self._lexicon.concepts[SWELLS[pain]]
-        return mention.concept
+        return self._referents.resolve(
+            mention,
+            self._histories.values(),
+            self._topic,
+            [question.concept for question in self._open],
+            denied=denied,
+        )
 
     def _history(self, concept: Concept, person: Experiencer) -> History:
         new = History(concept, person, description=Description(self._visit))

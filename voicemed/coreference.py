@@ -1,0 +1,57 @@
+"""Which symptom a general word means: 'the pain' is the one that the conversation is about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+
+from voicemed.assertion import Status
+from voicemed.history import GENERIC, History
+from voicemed.lexicon import Concept, Lexicon, Mention
+
+_SWELLS: Mapping[str, str] = MappingProxyType(
+    {
+        f"{place} pain": "joint swelling"
+        for place in ("knee", "elbow", "wrist", "hip", "shoulder", "ankle", "joint")
+    }
+    | {"leg pain": "leg swelling"}
+)
+"""What 'swelling' without a place means while the talk is of a pain in a place."""
+
+
+class Referents:
+    """Resolves the general words of a sentence against what is known and asked."""
+
+    def __init__(self, lexicon: Lexicon) -> None:
+        self._lexicon = lexicon
+
+    def resolve(
+        self,
+        mention: Mention,
+        histories: Iterable[History],
+        topic: History | None,
+        asked: Sequence[Concept],
+        *,
+        denied: bool = False,
+    ) -> Concept:
+        """The concept meant by a mention; `asked`: what a question that is open names."""
+        endings = GENERIC.get(mention.concept.display)
+        if endings is None or len(mention.tokens) > 1:
+            return mention.concept
+        known = [
+            history
+            for history in histories
+            if history.status is Status.PRESENT and history.concept.display.endswith(endings)
+        ]
+        named = [concept for concept in asked if concept.display.endswith(endings)]
+        if named and denied:
+            return named[-1]
+        if topic is not None and topic in known:
+            return topic.concept
+        candidates = named or [history.concept for history in known]
+        if candidates:
+            return candidates[-1]
+        pain = topic.concept.display if topic is not None else ""
+        if mention.concept.display == "swelling" and pain in _SWELLS:
+            return self._lexicon.concepts[_SWELLS[pain]]
+        return mention.concept
