@@ -18,6 +18,9 @@ _SWELLS: Mapping[str, str] = MappingProxyType(
 )
 """What 'swelling' without a place means while the talk is of a pain in a place."""
 
+_BARE = frozenset({"pain", "swelling", "lump"})
+"""Symptoms that nobody has without a place, so that the name alone tells less than another one."""
+
 
 class Referents:
     """Resolves the general words of a sentence against what is known and asked."""
@@ -55,3 +58,20 @@ class Referents:
         if mention.concept.display == "swelling" and pain in _SWELLS:
             return self._lexicon.concepts[_SWELLS[pain]]
         return mention.concept
+
+
+def is_told_better(history: History, histories: Iterable[History]) -> bool:
+    """Whether it is only the general word for what is known by its place.
+
+    A pain that the patient has is one of those with a place, if there are any; that they have no
+    pain is said of one, or of all, of those that were asked after.
+    """
+    if history.concept.display not in _BARE or history.status is None:
+        return False
+    endings = GENERIC[history.concept.display]
+    enough = {Status.PRESENT, history.status}
+    return any(
+        other.status in enough and other.experiencer is history.experiencer
+        for other in histories
+        if other.concept.display.endswith(endings)
+    )

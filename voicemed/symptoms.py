@@ -28,7 +28,7 @@ from voicemed.assertion import (
 )
 from voicemed.attributes import Attribute, AttributeReader, Description, load_attributes
 from voicemed.classifier import Candidate, Piece
-from voicemed.coreference import Referents
+from voicemed.coreference import Referents, is_told_better
 from voicemed.discourse import Persons, Roles, Stance, Stances
 from voicemed.findings import Finding
 from voicemed.history import (
@@ -138,7 +138,7 @@ class SymptomExtractor:
             self._hear(turn)
         return tuple(
             finding
-            for history in self._histories.values()
+            for history in self._told()
             if history.evidence
             for finding in history.findings()
         )
@@ -146,9 +146,14 @@ class SymptomExtractor:
     def candidates(self) -> list[Candidate]:
         """All that has been said of each symptom so far, whatever the rules make of it."""
         people: dict[Concept, list[History]] = {}
-        for history in self._histories.values():
+        for history in self._told():
             people.setdefault(history.concept, []).append(history)
         return [_candidate(concept, histories) for concept, histories in people.items()]
+
+    def _told(self) -> list[History]:
+        """What was spoken of, without the general words for what is known by its place."""
+        histories = list(self._histories.values())
+        return [history for history in histories if not is_told_better(history, histories)]
 
     def _hear(self, turn: Turn) -> None:
         tokens = tokenize(word.text for word in turn.words)
