@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from voicemed.assertion import Status
-from voicemed.history import GENERIC, History
+from voicemed.history import GENERIC, Evidence, History
 from voicemed.lexicon import Concept, Lexicon, Mention
 
 _SWELLS: Mapping[str, str] = MappingProxyType(
@@ -63,15 +63,20 @@ class Referents:
 def is_told_better(history: History, histories: Iterable[History]) -> bool:
     """Whether it is only the general word for what is known by its place.
 
-    A pain that the patient has is one of those with a place, if there are any; that they have no
-    pain is said of one, or of all, of those that were asked after.
+    A pain that the patient has is one of those with a place, if there are any; and "no pain" said
+    beside one that they have was said of a moment or of another place.
     """
-    if history.concept.display not in _BARE or history.status is None:
+    endings = GENERIC.get(history.concept.display, ())
+    if history.concept.display not in _BARE or not all(map(_is_bare, history.evidence)):
         return False
-    endings = GENERIC[history.concept.display]
-    enough = {Status.PRESENT, history.status}
     return any(
-        other.status in enough and other.experiencer is history.experiencer
+        other.status is Status.PRESENT and other.experiencer is history.experiencer
         for other in histories
         if other.concept.display.endswith(endings)
     )
+
+
+def _is_bare(evidence: Evidence) -> bool:
+    """Whether the name is one word or two, so that it holds no place: 'my hand is swollen'."""
+    named = evidence.spans[0]
+    return named.last - named.first <= 1
