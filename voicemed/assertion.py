@@ -25,6 +25,7 @@ _REACH = 7
 _SHORT = 6
 """Tokens up to which a 'no' at the end denies the whole sentence."""
 _OWN_REACH = 4
+_DOUBT_REACH = 5
 _LONG_RUN = 12
 """Tokens without punctuation after which a text counts as unpunctuated."""
 
@@ -218,7 +219,8 @@ class Sentence:
             exceptions = (first for first, _ in self.cues["exception"])
             excepted = any(0 < first - mention.last <= 4 for first in exceptions)
             return Status.PRESENT if excepted else Status.ABSENT
-        if any(0 < mention.first - last <= 5 for _, last in self.cues["uncertain"]):
+        doubted = (last for first, last in self.cues["uncertain"] if first < mention.first)
+        if any(0 <= mention.first - last <= _DOUBT_REACH for last in doubted):
             return Status.UNCERTAIN
         if self._is_over(mention):
             return Status.PAST
@@ -232,16 +234,28 @@ class Sentence:
             between = {token.text for token in self.tokens[last + 1 : mention.first]}
             if last <= mention.first and not between & _REASONS:
                 return True
+        for _, last in self.cues["hearsay"]:
+            between = {token.text for token in self.tokens[last + 1 : mention.first]}
+            if last <= mention.first and not between & (_REASONS | _FIRST_PERSON | {"my"}):
+                return True
         return False
 
     def _is_over(self, mention: Mention) -> bool:
         """Whether it is told of another time, or of a drug that did it once."""
-        if self.has("reacted") or self.of_past:
+        if self.has("reacted") or (self.of_past and not self._turned_to(mention)):
             return True
         went = any(first > mention.last for first, _ in self.cues["over"])
         stems = {token.stem for token in self.tokens}
         recent = any(last > first for first, last in self.cues["ongoing"])  # 'in the last month'
         return went and self.has("before") and not recent and not stems & _LASTING
+
+    def _turned_to(self, mention: Mention) -> bool:
+        """'I had shingles, but my back hurts': whether a 'but' parts it from all that is past."""
+        turns = [at for at, token in enumerate(self.tokens) if token.text == "but"]
+        return all(
+            any(last < at < mention.first or mention.last < at < first for at in turns)
+            for first, last in self.cues["past"]
+        )
 
     def _reaches(self, cue: tuple[int, int], mention: Mention) -> bool:
         _, last = cue
@@ -320,7 +334,7 @@ _NOT_OWN = frozenset({"you", "your", "youre", "see", "hear", "patients", "patien
 _HAVE = frozenset({"ive", "have", "has", "hes", "shes", "youve", "weve", "theyve"})
 _PAST_VERBS = frozenset(
     "had was were did got lost felt went came became threw fainted vomited passed coughed bled "
-    "fell put gave made woke collapsed kept ended".split()
+    "fell put gave made woke collapsed kept ended couldnt wasnt werent swelled burned ached".split()
 )
 _DEFINITE = frozenset({"the", "this", "that", "these", "those", "your", "my"})
 _PLAIN = frozenset(

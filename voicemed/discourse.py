@@ -33,6 +33,7 @@ _BACK = frozenset({"then", "now", "since", "still"})
 _BRINGS = frozenset({"bring", "bringing", "brought"})
 _HE = frozenset({"he", "hes", "hed", "him", "his"})
 _SHE = frozenset({"she", "shes", "shed", "her"})
+_POSSESSIVES = frozenset({"his", "her", "hers", "their"})
 _SUBJECTS = _THIRD_PERSON | {"i", "ive", "im", "id", "you", "youve", "youre", "we", "they"}
 _THIRD_PERSONS = _THIRD_PERSON | {"him", "his", "her"}
 
@@ -129,6 +130,8 @@ class Persons:
         "Whether the next one may."
         self._patient_words: frozenset[str] = frozenset()
         self._patient_pronouns: frozenset[str] = frozenset()
+        self._dictated = False
+        "The doctor speaks of the patient as 'he' or 'she' to somebody else."
         self._turns = 0
 
     def hear(self, sentence: Sentence, turn: Turn, *, doctor: bool, turns: int) -> None:
@@ -138,6 +141,7 @@ class Persons:
         if doctor and sentence.asked:
             self._asked_teller = sentence.has("greets")
         self._follow(sentence, turn, doctor=doctor)
+        self._dictated = doctor and (self._dictated or sentence.has("dictated"))
         proxy = sentence.has("proxy") and not sentence.has("company") and not self._goes_on
         of_self = any(map(sentence.own, sentence.mentions)) and not words & _BRINGS
         proxy = proxy and not of_self
@@ -182,8 +186,10 @@ class Persons:
         if self.spoken_for:
             return self._told_by_relative(sentence, mention)
         person = sentence.experiencer(mention)
-        subject = _subject(sentence, mention)
-        told = self._relative_known and subject in _THIRD_PERSON
+        subject = _subject(sentence, mention, _SUBJECTS | _POSSESSIVES | {"my", "your", "me"})
+        third = subject in _THIRD_PERSON | _POSSESSIVES
+        dictated = self._dictated and third and not sentence.has("other")
+        told = self._relative_known and third and not dictated
         told = told or (self._goes_on and subject in ("", "they"))
         told = told or (self._they and subject == "they")
         return Experiencer.OTHER if told else person
@@ -207,10 +213,12 @@ class Persons:
         return sentence.has("child") or bool(stems & self._patient_words)
 
 
-def _subject(sentence: Sentence, mention: Mention) -> str:
-    """The last pronoun before the mention that can have the symptom; '' if there is none."""
+def _subject(
+    sentence: Sentence, mention: Mention, subjects: frozenset[str] = _SUBJECTS
+) -> str:
+    """The last of the pronouns before the mention, or 'his' in it; '' if there is none."""
     words = (token.text for token in reversed(sentence.tokens[: mention.first]))
-    return next((word for word in words if word in _SUBJECTS), "")
+    return next((word for word in words if word in subjects), "")
 
 
 class Stance(StrEnum):

@@ -215,7 +215,9 @@ class SymptomExtractor:
             self._recap(heard)
             return
         self._answered.clear()
-        self._asked_past = sentence.act is Act.CLOSED and sentence.has("past")
+        self._asked_past = sentence.has("asks_history") or (
+            sentence.act is Act.CLOSED and sentence.has("past")
+        )
         self._asked_when = self._answered_turn if sentence.has("when_was") else None
         self._open = [question for question in self._open if not question.assumed]
         self._seasonal = self._is_seasonal(sentence)
@@ -252,6 +254,8 @@ class SymptomExtractor:
             return True  # 'So what I'm hearing is ...'
         if sentence.starts_with("or") and sentence.has("advice") and not sentence.rising:
             return True  # 'Or if your neck gets stiff, come back.'
+        if sentence.starts_with("any") and _sends_in(sentence):
+            return True  # 'Any numbness, straight to casualty.'
         stances = {self._stances.of(sentence, one, heard.turn) for one in sentence.mentions}
         stated = sentence.declarative or sentence.starts_with("no")
         told = bool(stances) and stances <= {Stance.EXAM, Stance.RECAP}
@@ -393,7 +397,7 @@ class SymptomExtractor:
             return
         if sentence.asked and not answers and self._asks_back(sentence):
             return
-        if sentence.of_past:
+        if sentence.of_past or sentence.has("reacted"):
             self._past_turn = heard.turn.id
             self._put_back(heard)
         self._put_back_since(heard)
@@ -457,7 +461,7 @@ class SymptomExtractor:
         sentence = heard.sentence
         if sentence.mentions or len(sentence.tokens) > _ELLIPTIC:
             return
-        if sentence.starts_with("i", "that", "it", "this", "we"):
+        if sentence.starts_with("i", "that", "it", "this", "we", "they"):
             self._make_past(heard.turn.id)
         self._make_past(heard.turn.id, strength=Strength.ANSWERED)  # 'Yes. Years ago.'
         if self._asked_when is not None:
@@ -667,9 +671,9 @@ class SymptomExtractor:
             mention.kind is Kind.NORMAL and status is Status.ABSENT and not asked
         ):
             return None  # that somebody eats well is news only where the appetite is the question
+        if self._repeats_advice(heard, mention.concept):
+            return None
         if history is not None:
-            if self._repeats_advice(heard, history):
-                return None
             pointed = history.concept != mention.concept or sentence.demonstrative(mention)
             if (
                 pointed
@@ -701,15 +705,20 @@ class SymptomExtractor:
         repeated = any(words & question.words for question in self._open)
         return repeated and sentence.tokens[0].text in {"no", "nope", "nah"} and not turned
 
-    def _repeats_advice(self, heard: Heard, history: History) -> bool:
+    def _repeats_advice(self, heard: Heard, concept: Concept) -> bool:
         """The patient only says after the doctor what to look out for."""
-        if not history.evidence:
-            return False
-        last = history.evidence[-1]
-        advice = last.assertion.status is Status.HYPOTHETICAL
-        recent = heard.turn.id - last.spans[-1].turn <= 2
+        said = [
+            one.evidence[-1]
+            for person in Experiencer
+            if (one := self._histories.get((concept, person))) and one.evidence
+        ]
+        advice = any(
+            last.assertion.status is Status.HYPOTHETICAL
+            and heard.turn.id - last.spans[-1].turn <= 2
+            for last in said
+        )
         own = {"i", "ive", "im", "my", "id"} & {token.text for token in heard.sentence.tokens}
-        return advice and recent and not own
+        return advice and not own
 
     def _reply(self, heard: Heard, questions: Sequence[Question], told: Sequence[Concept]) -> None:
         """Answer the open questions that the sentence did not answer by name."""
@@ -900,6 +909,13 @@ def _tells_of_having(sentence: Sentence) -> bool:
     """'I had diarrhea': opens as a short 'I have' would, and goes on."""
     opening = [token.text for token in sentence.tokens[sentence.start : sentence.start + 2]]
     return opening in (["i", "have"], ["i", "had"])
+
+
+def _sends_in(sentence: Sentence) -> bool:
+    """'..., ring 999.': ends with what to do about the symptoms that it names."""
+    last = max((mention.last for mention in sentence.mentions), default=-1)
+    cues = (*sentence.cues["advice"], *sentence.cues["summons"])
+    return sentence.tokens[-1].mark == "." and any(0 <= last < first for first, _ in cues)
 
 
 def _hums(sentence: Sentence) -> bool:
