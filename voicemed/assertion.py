@@ -194,6 +194,15 @@ class Sentence:
         )
 
     @property
+    def perfect(self) -> bool:
+        """Whether it tells of what has lasted or counts until now: 'I've had', 'have been'."""
+        words = [token.text for token in self.tokens]
+        return any(
+            before in _HAVE and word in ("had", "been", "noticed", "got")
+            for before, word in pairwise(words)
+        )
+
+    @property
     def rising(self) -> bool:
         """Whether it ends with a question mark."""
         return bool(self.tokens) and self.tokens[-1].mark == "?"
@@ -220,7 +229,7 @@ class Sentence:
             excepted = any(0 < first - mention.last <= 4 for first in exceptions)
             return Status.PRESENT if excepted else Status.ABSENT
         doubted = (last for first, last in self.cues["uncertain"] if first < mention.first)
-        if any(0 <= mention.first - last <= _DOUBT_REACH for last in doubted):
+        if any(0 < mention.first - last <= _DOUBT_REACH for last in doubted):
             return Status.UNCERTAIN
         if self._is_over(mention):
             return Status.PAST

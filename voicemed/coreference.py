@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
-from voicemed.assertion import Status
+from voicemed.assertion import Sentence, Status
 from voicemed.history import GENERIC, Evidence, History
-from voicemed.lexicon import Concept, Lexicon, Mention
+from voicemed.lexicon import Concept, Kind, Lexicon, Mention, tokenize
 
 _SWELLS: Mapping[str, str] = MappingProxyType(
     {
@@ -58,6 +59,18 @@ class Referents:
         if mention.concept.display == "swelling" and pain in _SWELLS:
             return self._lexicon.concepts[_SWELLS[pain]]
         return mention.concept
+
+    def placed(self, sentence: Sentence) -> list[Mention]:
+        """'In my lower back.' after 'where does it hurt?': what the place says is painful."""
+        pain, where = tokenize(["pain", "in"])
+        shift = 2
+        found = self._lexicon.mentions([pain, where, *sentence.tokens])
+        return [
+            replace(mention, tokens=tuple(at - shift for at in mention.tokens if at >= shift))
+            for mention in found
+            if mention.first == 0 and mention.last >= shift and mention.kind is Kind.SYMPTOM
+            if mention.concept.display.endswith(GENERIC["pain"])
+        ]
 
 
 def is_told_better(history: History, histories: Iterable[History]) -> bool:

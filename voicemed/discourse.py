@@ -31,6 +31,8 @@ _THIRD_PERSON = frozenset({"he", "hes", "hed", "she", "shes", "shed"})
 _BACK = frozenset({"then", "now", "since", "still"})
 "Words that lead back from a relative to the patient."
 _BRINGS = frozenset({"bring", "bringing", "brought"})
+_WITNESSING = frozenset({"notice", "noticed", "seen", "see", "saw", "checked", "worried", "feel"})
+"What a doctor asks those who tell of somebody else."
 _HE = frozenset({"he", "hes", "hed", "him", "his"})
 _SHE = frozenset({"she", "shes", "shed", "her"})
 _POSSESSIVES = frozenset({"his", "her", "hers", "their"})
@@ -130,6 +132,8 @@ class Persons:
         "Whether the next one may."
         self._patient_words: frozenset[str] = frozenset()
         self._patient_pronouns: frozenset[str] = frozenset()
+        self._addressed_turn = 0
+        "Number of the turn in which the doctor asked whoever is 'you' for a symptom."
         self._dictated = False
         "The doctor speaks of the patient as 'he' or 'she' to somebody else."
         self._turns = 0
@@ -140,6 +144,9 @@ class Persons:
         words = {token.text for token in sentence.tokens}
         if doctor and sentence.asked:
             self._asked_teller = sentence.has("greets")
+            direct = words & _SECOND_PERSON and not words & (_THIRD_PERSONS | _WITNESSING)
+            if direct and sentence.mentions and not sentence.has("other"):
+                self._addressed_turn = turns
         self._follow(sentence, turn, doctor=doctor)
         self._dictated = doctor and (self._dictated or sentence.has("dictated"))
         proxy = sentence.has("proxy") and not sentence.has("company") and not self._goes_on
@@ -198,6 +205,9 @@ class Persons:
         subject = _subject(sentence, mention)
         before = {token.text for token in sentence.tokens[: mention.first]}
         of_self = sentence.own(mention) and not before & _THIRD_PERSONS
+        addressed = 0 < self._addressed_turn == self._turns - 1
+        if of_self and addressed:
+            return Experiencer.PATIENT  # 'And Tom, does your tummy hurt?' 'I've got a tummy ache.'
         if of_self and not self._asked_teller:
             return Experiencer.OTHER  # 'I got nervous, so I brought him in'
         if self._patient_pronouns and subject in _THIRD_PERSON - self._patient_pronouns:
@@ -233,7 +243,7 @@ class Stance(StrEnum):
     "Plans, explains or warns."
 
 
-_STANCES = {"summary": Stance.RECAP, "exam": Stance.EXAM, "plan": Stance.ADVICE}
+_STANCES = {"summary": Stance.RECAP, "dictated": Stance.RECAP, "exam": Stance.EXAM, "plan": Stance.ADVICE}
 
 
 @dataclass(slots=True)

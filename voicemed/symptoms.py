@@ -64,6 +64,8 @@ _EMPTY_STEMS = frozenset(
     "you".split()
 )
 _OF_NOW = frozenset("now today currently moment still since lately this yesterday night".split())
+_PLACED = 12
+"Tokens up to which a sentence may only tell where the pain is."
 _ECHOED = 5
 "Tokens up to which a patient's question only repeats what they were asked after."
 _HEDGES = frozenset({"mostly", "fairly", "usually", "mainly", "bit", "sometimes", "not"})
@@ -121,7 +123,7 @@ class SymptomExtractor:
         self._roles, self._persons, self._stances = Roles(), Persons(), Stances()
         self._referents = Referents(lexicon)
         self._reaction = self._seasonal = False
-        self._past_turn = self._advised_turn = 0
+        self._past_turn = self._advised_turn = self._where_turn = 0
         self._asked_past = False
         self._answered_turn = 0
         self._asked_when: int | None = None
@@ -215,6 +217,7 @@ class SymptomExtractor:
             self._recap(heard)
             return
         self._answered.clear()
+        self._note_where(heard)
         self._asked_past = sentence.has("asks_history") or (
             sentence.act is Act.CLOSED and sentence.has("past")
         )
@@ -233,6 +236,16 @@ class SymptomExtractor:
             self._ask(heard)
         elif sentence.act is Act.CLOSED and not is_tag(sentence):
             self._open = [replace(question, diverted=True) for question in self._open]
+
+    def _note_where(self, heard: Heard) -> None:
+        """Whether the doctor asks for the place of a pain that has none so far."""
+        words = {token.text for token in heard.sentence.tokens}
+        if not words & {"where", "whereabouts"}:
+            return
+        named = {one.concept.display for one in heard.sentence.mentions}
+        known = self._topic.concept.display if self._topic is not None else ""
+        if named == {"pain"} or (not named and known == "pain"):
+            self._where_turn = heard.turn.id
 
     def _lists_asked(self, heard: Heard) -> bool:
         """'Fevers or chills.': nothing but names, which a doctor reads out to be answered."""
@@ -506,7 +519,7 @@ class SymptomExtractor:
         """Note what the patient says of each symptom that they name; returns the symptoms."""
         sentence = heard.sentence
         told: list[Concept] = []
-        for mention in (*sentence.mentions, *self._elliptic(heard)):
+        for mention in (*sentence.mentions, *self._elliptic(heard), *self._placed(heard)):
             concept = self._resolve(mention, denied=sentence.negated(mention))
             person = self._persons.experiencer(sentence, mention)
             status = self._told_status(heard, mention, self._histories.get((concept, person)))
@@ -537,6 +550,17 @@ class SymptomExtractor:
                 found.setdefault(question.concept, mention)
         told = [one for one in found.values() if one.concept not in _concepts(sentence)]
         return told + self._dry(sentence)
+
+    def _placed(self, heard: Heard) -> list[Mention]:
+        """The place of a pain of which none was known: 'Where does it hurt?' 'In my back.'"""
+        sentence = heard.sentence
+        recent = 0 < self._where_turn and heard.turn.id - self._where_turn <= 1
+        bare = self._topic is not None and self._topic.concept.display == "pain"
+        at_once = sentence.starts_with("it", "its", "in", "just", "here") and bare
+        if sentence.mentions or sentence.asked or not (recent or at_once):
+            return []
+        short = len(sentence.tokens) <= _PLACED and sentence.reply is not Reply.NO
+        return self._referents.placed(sentence) if short else []
 
     def _dry(self, sentence: Sentence) -> list[Mention]:
         """'Is it dry, or do you bring anything up?' 'It's dry.'"""
@@ -696,7 +720,8 @@ class SymptomExtractor:
             return True
         if not heard.sentence.past_tense or words & {"since", "still"}:
             return False
-        return self._past_turn == heard.turn.id or (self._asked_past and not known)
+        asked = self._asked_past and not known and not heard.sentence.perfect
+        return self._past_turn == heard.turn.id or asked
 
     def _contradicts_itself(self, sentence: Sentence, mention: Mention) -> bool:
         """'No, I have lost weight': a "haven't" misheard; 'No, I have a migraine' is plain."""
