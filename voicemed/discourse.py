@@ -223,9 +223,7 @@ class Persons:
         return sentence.has("child") or bool(stems & self._patient_words)
 
 
-def _subject(
-    sentence: Sentence, mention: Mention, subjects: frozenset[str] = _SUBJECTS
-) -> str:
+def _subject(sentence: Sentence, mention: Mention, subjects: frozenset[str] = _SUBJECTS) -> str:
     """The last of the pronouns before the mention, or 'his' in it; '' if there is none."""
     words = (token.text for token in reversed(sentence.tokens[: mention.first]))
     return next((word for word in words if word in subjects), "")
@@ -243,7 +241,12 @@ class Stance(StrEnum):
     "Plans, explains or warns."
 
 
-_STANCES = {"summary": Stance.RECAP, "dictated": Stance.RECAP, "exam": Stance.EXAM, "plan": Stance.ADVICE}
+_STANCES = {
+    "summary": Stance.RECAP,
+    "dictated": Stance.RECAP,
+    "exam": Stance.EXAM,
+    "plan": Stance.ADVICE,
+}
 
 
 @dataclass(slots=True)

@@ -397,12 +397,12 @@ def _hides(other: Mention, mention: Mention) -> bool:
 
 
 def _is_stitched(mention: Mention, others: Sequence[Mention]) -> bool:
-    """Whether it is made of the words of two others: 'sore throat or itchy eyes' has no sore eyes."""
+    """Whether it only joins words of two others: no sore eyes in 'sore throat or itchy eyes'."""
     if mention.last - mention.first < len(mention.tokens):
         return False
     around = [one for one in others if one.concept != mention.concept]
-    left = any(mention.first in one.tokens and one.last < mention.last for one in around)
-    right = any(mention.last in one.tokens and one.first > mention.first for one in around)
+    left = any(one.first == mention.first < one.last < mention.last for one in around)
+    right = any(mention.first < one.first < mention.last == one.last for one in around)
     return left and right
 
 

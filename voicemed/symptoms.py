@@ -554,7 +554,7 @@ class SymptomExtractor:
     def _placed(self, heard: Heard) -> list[Mention]:
         """The place of a pain of which none was known: 'Where does it hurt?' 'In my back.'"""
         sentence = heard.sentence
-        recent = 0 < self._where_turn and heard.turn.id - self._where_turn <= 1
+        recent = self._where_turn > 0 and heard.turn.id - self._where_turn <= 1
         bare = self._topic is not None and self._topic.concept.display == "pain"
         at_once = sentence.starts_with("it", "its", "in", "just", "here") and bare
         if sentence.mentions or sentence.asked or not (recent or at_once):
