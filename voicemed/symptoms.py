@@ -27,7 +27,8 @@ from voicemed.assertion import (
     split,
 )
 from voicemed.attributes import Attribute, AttributeReader, Description, load_attributes
-from voicemed.classifier import Candidate, Piece
+from voicemed.candidates import candidate
+from voicemed.classifier import Candidate
 from voicemed.coreference import Referents, is_told_better
 from voicemed.discourse import Persons, Roles, Stance, Stances
 from voicemed.findings import Finding
@@ -45,11 +46,15 @@ from voicemed.questions import (
     Heard,
     Question,
     answered_status,
+    hums,
     is_echo,
     is_set_aside,
     is_tag,
+    offers_both,
     reply_signs,
+    sends_in,
     signs,
+    tells_of_having,
     text,
 )
 from voicemed.transcript import Span, Turn
@@ -150,7 +155,7 @@ class SymptomExtractor:
         people: dict[Concept, list[History]] = {}
         for history in self._told():
             people.setdefault(history.concept, []).append(history)
-        return [_candidate(concept, histories) for concept, histories in people.items()]
+        return [candidate(concept, histories) for concept, histories in people.items()]
 
     def _told(self) -> list[History]:
         """What was spoken of, without the general words for what is known by its place."""
@@ -267,7 +272,7 @@ class SymptomExtractor:
             return True  # 'So what I'm hearing is ...'
         if sentence.starts_with("or") and sentence.has("advice") and not sentence.rising:
             return True  # 'Or if your neck gets stiff, come back.'
-        if sentence.starts_with("any") and _sends_in(sentence):
+        if sentence.starts_with("any") and sends_in(sentence):
             return True  # 'Any numbness, straight to casualty.'
         stances = {self._stances.of(sentence, one, heard.turn) for one in sentence.mentions}
         stated = sentence.declarative or sentence.starts_with("no")
@@ -308,7 +313,7 @@ class SymptomExtractor:
             heard.mention_span(mention),
             self._persons.experiencer(sentence, mention),
             sentence.negated(mention) and not sentence.inverted,
-            Kind.TOPIC if _offers_both(sentence, mention) else mention.kind,
+            Kind.TOPIC if offers_both(sentence, mention) else mention.kind,
             sentence.has("past"),
             sentence.has("earlier"),
             signs("asked", heard, mention),
@@ -406,7 +411,7 @@ class SymptomExtractor:
     def _hear_patient(self, heard: Heard) -> None:
         sentence = heard.sentence
         answers = sentence.plain and not sentence.rising  # 'No, I do not.'
-        if self._echoes(sentence) or (sentence.rising and _hums(sentence)):
+        if self._echoes(sentence) or (sentence.rising and hums(sentence)):
             return
         if sentence.asked and not answers and self._asks_back(sentence):
             return
@@ -763,7 +768,7 @@ class SymptomExtractor:
             reply = Reply.NO  # 'I have a cough, but none of the others'
         elif partial and reply is Reply.NO and not heard.sentence.denies_all:
             reply = None  # 'I'm not vomiting' says nothing of the fever
-        elif told and not partial and len(questions) > 1 and _tells_of_having(heard.sentence):
+        elif told and not partial and len(questions) > 1 and tells_of_having(heard.sentence):
             reply = Reply.DETAIL  # 'Fever or chills?' 'I had diarrhea' tells of something else
         more = reply is Reply.DETAIL and (told or self._told_since_open)
         if reply is None or (more and not conditional):
@@ -930,51 +935,5 @@ class SymptomExtractor:
             history.evidence[-1] = replace(last, spans=(question.span, *last.spans))
 
 
-def _tells_of_having(sentence: Sentence) -> bool:
-    """'I had diarrhea': opens as a short 'I have' would, and goes on."""
-    opening = [token.text for token in sentence.tokens[sentence.start : sentence.start + 2]]
-    return opening in (["i", "have"], ["i", "had"])
-
-
-def _sends_in(sentence: Sentence) -> bool:
-    """'..., ring 999.': ends with what to do about the symptoms that it names."""
-    last = max((mention.last for mention in sentence.mentions), default=-1)
-    cues = (*sentence.cues["advice"], *sentence.cues["summons"])
-    return sentence.tokens[-1].mark == "." and any(0 <= last < first for first, _ in cues)
-
-
-def _hums(sentence: Sentence) -> bool:
-    """'Huh?': the question was not heard."""
-    return [token.stem for token in sentence.tokens] == ["mhm"]
-
-
-def _offers_both(sentence: Sentence, mention: Mention) -> bool:
-    """'Is it a dry cough, or do you bring up phlegm?': no bare yes or no answers that."""
-    kinds = {one.kind for one in sentence.mentions if one.concept == mention.concept}
-    return {Kind.DENIAL, Kind.SYMPTOM} <= kinds and "or" in {t.text for t in sentence.tokens}
-
-
 def _concepts(sentence: Sentence) -> set[Concept]:
     return {mention.concept for mention in sentence.mentions if mention.concept.display != "pain"}
-
-
-def _candidate(concept: Concept, histories: Sequence[History]) -> Candidate:
-    """What was said of a symptom, of the patient and of others."""
-    decisive: Piece | None = None
-    pieces: list[Piece] = []
-    for history in histories:
-        other = "other" if history.experiencer is Experiencer.OTHER else ""
-        current = history.decisive if not other else None
-        for one in history.evidence:
-            piece = _piece(one, other or one.assertion.status.value)
-            pieces.append(piece)
-            if one is current:
-                decisive = piece
-        pieces += [_piece(one, other or "asked") for one in history.unanswered]
-    return Candidate(concept, tuple(pieces), decisive)
-
-
-def _piece(evidence: Evidence, status: str) -> Piece:
-    return Piece(
-        status, evidence.strength.name.lower(), evidence.signs, evidence.text, evidence.spans
-    )
