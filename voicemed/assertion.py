@@ -160,6 +160,14 @@ class Sentence:
             return False
         return bool(_CONDITION & {token.text for token in self.tokens[: mention.first]})
 
+    def turned_to(self, mention: Mention) -> bool:
+        """'I had shingles, but my back hurts': whether a 'but' parts it from all that is past."""
+        turns = [at for at, token in enumerate(self.tokens) if token.text == "but"]
+        return all(
+            any(last < at < mention.first or mention.last < at < first for at in turns)
+            for first, last in self.cues["past"]
+        )
+
     @property
     def advises(self) -> bool:
         """Whether a doctor's statement has words of advice, explanation or possibility."""
@@ -251,20 +259,12 @@ class Sentence:
 
     def _is_over(self, mention: Mention) -> bool:
         """Whether it is told of another time, or of a drug that did it once."""
-        if self.has("reacted") or (self.of_past and not self._turned_to(mention)):
+        if self.has("reacted") or (self.of_past and not self.turned_to(mention)):
             return True
         went = any(first > mention.last for first, _ in self.cues["over"])
         stems = {token.stem for token in self.tokens}
         recent = any(last > first for first, last in self.cues["ongoing"])  # 'in the last month'
         return went and self.has("before") and not recent and not stems & _LASTING
-
-    def _turned_to(self, mention: Mention) -> bool:
-        """'I had shingles, but my back hurts': whether a 'but' parts it from all that is past."""
-        turns = [at for at, token in enumerate(self.tokens) if token.text == "but"]
-        return all(
-            any(last < at < mention.first or mention.last < at < first for at in turns)
-            for first, last in self.cues["past"]
-        )
 
     def _reaches(self, cue: tuple[int, int], mention: Mention) -> bool:
         _, last = cue

@@ -479,7 +479,8 @@ class SymptomExtractor:
         sentence = heard.sentence
         if sentence.mentions or len(sentence.tokens) > _ELLIPTIC:
             return
-        if sentence.starts_with("i", "that", "it", "this", "we", "they"):
+        reacted = sentence.has("reacted")  # '... so the GP swapped it'
+        if reacted or sentence.starts_with("i", "that", "it", "this", "we"):
             self._make_past(heard.turn.id)
         self._make_past(heard.turn.id, strength=Strength.ANSWERED)  # 'Yes. Years ago.'
         if self._asked_when is not None:
@@ -711,7 +712,8 @@ class SymptomExtractor:
                 and history.status is Status.PRESENT
             ):
                 return None  # 'it did nothing for the pain', 'no pain elsewhere'
-        if status is Status.PRESENT and self._is_of_before(heard, history):
+        turned = sentence.of_past and sentence.turned_to(mention)
+        if status is Status.PRESENT and not turned and self._is_of_before(heard, history):
             return Status.PAST
         if asked and status is Status.PRESENT and self._contradicts_itself(sentence, mention):
             return Status.UNCERTAIN
