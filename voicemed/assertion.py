@@ -163,10 +163,7 @@ class Sentence:
     def turned_to(self, mention: Mention) -> bool:
         """'I had shingles, but my back hurts': whether a 'but' parts it from all that is past."""
         turns = [at for at, token in enumerate(self.tokens) if token.text == "but"]
-        return all(
-            any(last < at < mention.first or mention.last < at < first for at in turns)
-            for first, last in self.cues["past"]
-        )
+        return all(any(last < at < mention.first for at in turns) for _, last in self.cues["past"])
 
     @property
     def advises(self) -> bool:
