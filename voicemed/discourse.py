@@ -132,6 +132,8 @@ class Persons:
         "Whether the next one may."
         self._patient_words: frozenset[str] = frozenset()
         self._patient_pronouns: frozenset[str] = frozenset()
+        self._own_told = 0
+        "Sentences in which the patient told symptoms of their own; then 'he' is somebody else."
         self._addressed_turn = 0
         "Number of the turn in which the doctor asked whoever is 'you' for a symptom."
         self._dictated = False
@@ -166,6 +168,7 @@ class Persons:
                 self._patient_pronouns = _HE if words & _HE else _SHE
         own_child = self.spoken_for and self._names_patient(sentence)
         self._others_turn = turn.id if self._tells_on and not own_child else 0
+        self._own_told += of_self and not doctor and not words & _THIRD_PERSONS
         if sentence.has("other"):
             self._relative_known, self._relative_turn = True, turn.id
 
@@ -196,7 +199,7 @@ class Persons:
         subject = _subject(sentence, mention, _SUBJECTS | _POSSESSIVES | {"my", "your", "me"})
         third = subject in _THIRD_PERSON | _POSSESSIVES
         dictated = self._dictated and third and not sentence.has("other")
-        told = self._relative_known and third and not dictated
+        told = (self._relative_known or self._own_told > 1) and third and not dictated
         told = told or (self._goes_on and subject in ("", "they"))
         told = told or (self._they and subject == "they")
         return Experiencer.OTHER if told else person
