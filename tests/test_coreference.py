@@ -29,6 +29,11 @@ from voicemed.assertion import Experiencer
         (["P: My hand is swollen and my knee is swollen."],
          {"swelling": "present", "joint swelling": "present"}),
         (["D: Any pain?", "P: No."], {"pain": "absent"}),
+        # weakness of the limbs that were asked after
+        (["D: Any weakness in your arms or legs?", "P: No, no weakness."],
+         {"limb weakness": "absent"}),
+        (["D: Any weakness in your arms?", "P: No, I just feel weak."],
+         {"limb weakness": "absent", "generalized weakness": "present"}),
     ],
 )  # fmt: skip
 def test_a_general_word_means_what_is_known_by_its_place(

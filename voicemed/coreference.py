@@ -19,6 +19,9 @@ _SWELLS: Mapping[str, str] = MappingProxyType(
 )
 """What 'swelling' without a place means while the talk is of a pain in a place."""
 
+_IN_PART: Mapping[str, str] = MappingProxyType({"generalized weakness": "limb weakness"})
+"""Of what 'no weakness' is said after a question for the other: 'any weakness in your arms?'"""
+
 _BARE = frozenset({"pain", "swelling", "lump"})
 """Symptoms that nobody has without a place, so that the name alone tells less than another one."""
 
@@ -39,6 +42,11 @@ class Referents:
         denied: bool = False,
     ) -> Concept:
         """The concept meant by a mention; `asked`: what a question that is open names."""
+        part = _IN_PART.get(mention.concept.display)
+        if denied and len(mention.tokens) == 1:
+            for concept in asked:
+                if concept.display == part:
+                    return concept
         endings = GENERIC.get(mention.concept.display)
         if endings is None or len(mention.tokens) > 1:
             return mention.concept
