@@ -86,6 +86,10 @@ def test_a_general_word_means_what_is_known_by_its_place(
          {"sore throat": "absent", "itchy eyes": "absent"}),
         (["P: No bowel or bladder incontinence."],
          {"fecal incontinence": "absent", "urinary incontinence": "absent"}),
+        # what is normal in a list of denials
+        (["P: No cough, normal temperature, no rash."], {"cough": "absent", "rash": "absent"}),
+        (["D: Any fever?", "P: No normal temperature."], {"fever": "absent"}),
+        (["D: Without a rash, normal temperature."], {"rash": "absent", "fever": "absent"}),
         # whom a dictation is about
         (["D: This is a 60 year old woman. Her sister had a stroke. She has been coughing."],
          {"cough": "present"}),

@@ -272,6 +272,8 @@ class Sentence:
         if any(last in other.tokens for other in self.mentions):
             return False  # 'I could not sleep, or it wakes me up'
         span = range(last + 1, mention.first)
+        if mention.kind is Kind.NORMAL and self._lists_normal(last, mention):
+            return False
         named = {at for other in self.mentions for at in other.tokens}
         ended = any(first in span and first not in named for first, _ in self.cues["terminator"])
         one = self.tokens[last + 1].text == "one"  # 'no one I know has been sick'
@@ -281,6 +283,13 @@ class Sentence:
             self.tokens[at - 1].mark != "" and self.tokens[at].text in _SUBJECTS for at in span
         )
         return not ended and sum(at not in named for at in span) <= _REACH
+
+    def _lists_normal(self, at: int, mention: Mention) -> bool:
+        """'No cough, normal temperature': the no before it is of the symptoms, or an answer."""
+        between = (one for one in self.mentions if at < one.first and one.last < mention.first)
+        if any(one.kind is Kind.SYMPTOM for one in between):
+            return True
+        return self.tokens[at].text in _NO and self.tokens[mention.first].text == "normal"
 
     def _only_answers(self, at: int) -> bool:
         """Whether this 'no' answers ('No, I have a cough') rather than negates ('no cough')."""
