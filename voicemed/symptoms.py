@@ -728,6 +728,7 @@ class SymptomExtractor:
         if not heard.sentence.past_tense or words & {"since", "still"}:
             return False
         asked = self._asked_past and not known and not heard.sentence.perfect
+        asked = asked and not words & _OF_NOW
         return self._past_turn == heard.turn.id or asked
 
     def _contradicts_itself(self, sentence: Sentence, mention: Mention) -> bool:
