@@ -306,7 +306,7 @@ def test_who_has_it(lines: list[str], own: set[str], others: set[str]) -> None:
         (["D: Any back pain?", "P: Yes. It started years ago."], {"back pain": "present"}),
         (["D: Any swelling of the legs, any leg pain?",
           "P: My legs swelled up when I was pregnant. No pain."],
-         {"leg swelling": "past", "swelling": "past", "leg pain": "absent"}),
+         {"leg swelling": "past", "leg pain": "absent"}),
         (["D: Any issue with sedation in the past?", "P: I was just sleepy afterwards."],
          {"drowsiness": "past"}),
         # what a drug once did
@@ -337,7 +337,7 @@ def test_who_has_it(lines: list[str], own: set[str], others: set[str]) -> None:
         (["D: Would you know what to do if you had a fever?", "P: Yes."], {}),
         (["P: I'm frightened I'll have a stroke, go numb, you know."], {}),
         (["D: Does it hurt if you cough, do you get chest pain?", "P: Yes."],
-         {"chest pain": "present", "pain": "present", "cough": "present"}),
+         {"chest pain": "present", "cough": "present"}),
         (["P: If I eat late I get heartburn."], {"heartburn": "present"}),
         # a temperature that was not taken, and 'not myself, but my sister'
         (["P: I haven't taken my temperature, so I'm not a hundred percent sure of a fever."],

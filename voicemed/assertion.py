@@ -25,6 +25,7 @@ _REACH = 7
 _SHORT = 6
 """Tokens up to which a 'no' at the end denies the whole sentence."""
 _OWN_REACH = 4
+_DOUBT_REACH = 5
 _LONG_RUN = 12
 """Tokens without punctuation after which a text counts as unpunctuated."""
 
@@ -159,6 +160,11 @@ class Sentence:
             return False
         return bool(_CONDITION & {token.text for token in self.tokens[: mention.first]})
 
+    def turned_to(self, mention: Mention) -> bool:
+        """'I had shingles, but my back hurts': whether a 'but' parts it from all that is past."""
+        turns = [at for at, token in enumerate(self.tokens) if token.text == "but"]
+        return all(any(last < at < mention.first for at in turns) for _, last in self.cues["past"])
+
     @property
     def advises(self) -> bool:
         """Whether a doctor's statement has words of advice, explanation or possibility."""
@@ -193,6 +199,15 @@ class Sentence:
         )
 
     @property
+    def perfect(self) -> bool:
+        """Whether it tells of what has lasted or counts until now: 'I've had', 'have been'."""
+        words = [token.text for token in self.tokens]
+        return any(
+            before in _HAVE and word in ("had", "been", "noticed", "got")
+            for before, word in pairwise(words)
+        )
+
+    @property
     def rising(self) -> bool:
         """Whether it ends with a question mark."""
         return bool(self.tokens) and self.tokens[-1].mark == "?"
@@ -218,7 +233,8 @@ class Sentence:
             exceptions = (first for first, _ in self.cues["exception"])
             excepted = any(0 < first - mention.last <= 4 for first in exceptions)
             return Status.PRESENT if excepted else Status.ABSENT
-        if any(0 < mention.first - last <= 5 for _, last in self.cues["uncertain"]):
+        doubted = (last for first, last in self.cues["uncertain"] if first < mention.first)
+        if any(0 < mention.first - last <= _DOUBT_REACH for last in doubted):
             return Status.UNCERTAIN
         if self._is_over(mention):
             return Status.PAST
@@ -232,11 +248,15 @@ class Sentence:
             between = {token.text for token in self.tokens[last + 1 : mention.first]}
             if last <= mention.first and not between & _REASONS:
                 return True
+        for _, last in self.cues["hearsay"]:
+            between = {token.text for token in self.tokens[last + 1 : mention.first]}
+            if last <= mention.first and not between & (_REASONS | _FIRST_PERSON | {"my"}):
+                return True
         return False
 
     def _is_over(self, mention: Mention) -> bool:
         """Whether it is told of another time, or of a drug that did it once."""
-        if self.has("reacted") or self.of_past:
+        if self.has("reacted") or (self.of_past and not self.turned_to(mention)):
             return True
         went = any(first > mention.last for first, _ in self.cues["over"])
         stems = {token.stem for token in self.tokens}
@@ -252,6 +272,8 @@ class Sentence:
         if any(last in other.tokens for other in self.mentions):
             return False  # 'I could not sleep, or it wakes me up'
         span = range(last + 1, mention.first)
+        if mention.kind is Kind.NORMAL and self._lists_normal(last, mention):
+            return False
         named = {at for other in self.mentions for at in other.tokens}
         ended = any(first in span and first not in named for first, _ in self.cues["terminator"])
         one = self.tokens[last + 1].text == "one"  # 'no one I know has been sick'
@@ -261,6 +283,13 @@ class Sentence:
             self.tokens[at - 1].mark != "" and self.tokens[at].text in _SUBJECTS for at in span
         )
         return not ended and sum(at not in named for at in span) <= _REACH
+
+    def _lists_normal(self, at: int, mention: Mention) -> bool:
+        """'No cough, normal temperature': the no before it is of the symptoms, or an answer."""
+        between = (one for one in self.mentions if at < one.first and one.last < mention.first)
+        if any(one.kind is Kind.SYMPTOM for one in between):
+            return True
+        return self.tokens[at].text in _NO and self.tokens[mention.first].text == "normal"
 
     def _only_answers(self, at: int) -> bool:
         """Whether this 'no' answers ('No, I have a cough') rather than negates ('no cough')."""
@@ -320,7 +349,7 @@ _NOT_OWN = frozenset({"you", "your", "youre", "see", "hear", "patients", "patien
 _HAVE = frozenset({"ive", "have", "has", "hes", "shes", "youve", "weve", "theyve"})
 _PAST_VERBS = frozenset(
     "had was were did got lost felt went came became threw fainted vomited passed coughed bled "
-    "fell put gave made woke collapsed kept ended".split()
+    "fell put gave made woke collapsed kept ended couldnt wasnt werent swelled burned ached".split()
 )
 _DEFINITE = frozenset({"the", "this", "that", "these", "those", "your", "my"})
 _PLAIN = frozenset(

@@ -31,8 +31,11 @@ _THIRD_PERSON = frozenset({"he", "hes", "hed", "she", "shes", "shed"})
 _BACK = frozenset({"then", "now", "since", "still"})
 "Words that lead back from a relative to the patient."
 _BRINGS = frozenset({"bring", "bringing", "brought"})
+_WITNESSING = frozenset({"notice", "noticed", "seen", "see", "saw", "checked", "worried", "feel"})
+"What a doctor asks those who tell of somebody else."
 _HE = frozenset({"he", "hes", "hed", "him", "his"})
 _SHE = frozenset({"she", "shes", "shed", "her"})
+_POSSESSIVES = frozenset({"his", "her", "hers", "their"})
 _SUBJECTS = _THIRD_PERSON | {"i", "ive", "im", "id", "you", "youve", "youre", "we", "they"}
 _THIRD_PERSONS = _THIRD_PERSON | {"him", "his", "her"}
 
@@ -129,6 +132,12 @@ class Persons:
         "Whether the next one may."
         self._patient_words: frozenset[str] = frozenset()
         self._patient_pronouns: frozenset[str] = frozenset()
+        self._own_told = 0
+        "Sentences in which the patient told symptoms of their own; then 'he' is somebody else."
+        self._addressed_turn = 0
+        "Number of the turn in which the doctor asked whoever is 'you' for a symptom."
+        self._dictated = False
+        "The doctor speaks of the patient as 'he' or 'she' to somebody else."
         self._turns = 0
 
     def hear(self, sentence: Sentence, turn: Turn, *, doctor: bool, turns: int) -> None:
@@ -137,7 +146,11 @@ class Persons:
         words = {token.text for token in sentence.tokens}
         if doctor and sentence.asked:
             self._asked_teller = sentence.has("greets")
+            direct = words & _SECOND_PERSON and not words & (_THIRD_PERSONS | _WITNESSING)
+            if direct and sentence.mentions and not sentence.has("other"):
+                self._addressed_turn = turns
         self._follow(sentence, turn, doctor=doctor)
+        self._dictated = doctor and (self._dictated or sentence.has("dictated"))
         proxy = sentence.has("proxy") and not sentence.has("company") and not self._goes_on
         of_self = any(map(sentence.own, sentence.mentions)) and not words & _BRINGS
         proxy = proxy and not of_self
@@ -155,6 +168,7 @@ class Persons:
                 self._patient_pronouns = _HE if words & _HE else _SHE
         own_child = self.spoken_for and self._names_patient(sentence)
         self._others_turn = turn.id if self._tells_on and not own_child else 0
+        self._own_told += of_self and not doctor and not words & _THIRD_PERSONS
         if sentence.has("other"):
             self._relative_known, self._relative_turn = True, turn.id
 
@@ -182,8 +196,10 @@ class Persons:
         if self.spoken_for:
             return self._told_by_relative(sentence, mention)
         person = sentence.experiencer(mention)
-        subject = _subject(sentence, mention)
-        told = self._relative_known and subject in _THIRD_PERSON
+        subject = _subject(sentence, mention, _SUBJECTS | _POSSESSIVES | {"my", "your", "me"})
+        third = subject in _THIRD_PERSON | _POSSESSIVES
+        dictated = self._dictated and third and not sentence.has("other")
+        told = (self._relative_known or self._own_told > 1) and third and not dictated
         told = told or (self._goes_on and subject in ("", "they"))
         told = told or (self._they and subject == "they")
         return Experiencer.OTHER if told else person
@@ -192,6 +208,9 @@ class Persons:
         subject = _subject(sentence, mention)
         before = {token.text for token in sentence.tokens[: mention.first]}
         of_self = sentence.own(mention) and not before & _THIRD_PERSONS
+        addressed = 0 < self._addressed_turn == self._turns - 1
+        if of_self and addressed:
+            return Experiencer.PATIENT  # 'And Tom, does your tummy hurt?' 'I've got a tummy ache.'
         if of_self and not self._asked_teller:
             return Experiencer.OTHER  # 'I got nervous, so I brought him in'
         if self._patient_pronouns and subject in _THIRD_PERSON - self._patient_pronouns:
@@ -207,10 +226,10 @@ class Persons:
         return sentence.has("child") or bool(stems & self._patient_words)
 
 
-def _subject(sentence: Sentence, mention: Mention) -> str:
-    """The last pronoun before the mention that can have the symptom; '' if there is none."""
+def _subject(sentence: Sentence, mention: Mention, subjects: frozenset[str] = _SUBJECTS) -> str:
+    """The last of the pronouns before the mention, or 'his' in it; '' if there is none."""
     words = (token.text for token in reversed(sentence.tokens[: mention.first]))
-    return next((word for word in words if word in _SUBJECTS), "")
+    return next((word for word in words if word in subjects), "")
 
 
 class Stance(StrEnum):
@@ -225,7 +244,12 @@ class Stance(StrEnum):
     "Plans, explains or warns."
 
 
-_STANCES = {"summary": Stance.RECAP, "exam": Stance.EXAM, "plan": Stance.ADVICE}
+_STANCES = {
+    "summary": Stance.RECAP,
+    "dictated": Stance.RECAP,
+    "exam": Stance.EXAM,
+    "plan": Stance.ADVICE,
+}
 
 
 @dataclass(slots=True)

@@ -47,16 +47,6 @@ GENERIC: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """Concepts that in one word ('cramp') mean a known, more specific one, by the endings of those."""
 
-SWELLS: Mapping[str, str] = MappingProxyType(
-    {
-        f"{place} pain": "joint swelling"
-        for place in ("knee", "elbow", "wrist", "hip", "shoulder", "ankle", "joint")
-    }
-    | {"leg pain": "leg swelling"}
-)
-"""What 'swelling' without a place means while the talk is of a pain in a place."""
-
-
 DRY = "sputum production"
 "What 'it's dry' denies while the talk is of a cough."
 

@@ -386,6 +386,7 @@ class Lexicon:
             if key not in found or found[key].weight < match.weight:
                 found[key] = Mention(concept, kind, match.tokens, match.weight)
         kept = [one for one in found.values() if not any(_hides(o, one) for o in found.values())]
+        kept = [one for one in kept if not _is_stitched(one, kept)]
         return sorted(kept, key=lambda mention: (mention.first, mention.last))
 
 
@@ -399,6 +400,16 @@ def _hides(other: Mention, mention: Mention) -> bool:
         first = order.index(other.kind) < order.index(mention.kind)
         return first and not _rules_out(mention, other)
     return other.weight > mention.weight and shared == {*mention.tokens}
+
+
+def _is_stitched(mention: Mention, others: Sequence[Mention]) -> bool:
+    """Whether it only joins words of two others: no sore eyes in 'sore throat or itchy eyes'."""
+    if mention.last - mention.first < len(mention.tokens):
+        return False
+    around = [one for one in others if one.concept != mention.concept]
+    left = any(one.first == mention.first < one.last < mention.last for one in around)
+    right = any(mention.first < one.first < mention.last == one.last for one in around)
+    return left and right
 
 
 def _rules_out(mention: Mention, symptom: Mention) -> bool:

@@ -165,3 +165,27 @@ def is_tag(sentence: Sentence) -> bool:
 def is_echo(sentence: Sentence) -> bool:
     """The doctor's 'No. OK.' after a question: an answer that was seen or heard by them alone."""
     return sentence.starts_with("no", "none", "nope") and len(sentence.tokens) <= 2
+
+
+def tells_of_having(sentence: Sentence) -> bool:
+    """'I had diarrhea': opens as a short 'I have' would, and goes on."""
+    opening = [token.text for token in sentence.tokens[sentence.start : sentence.start + 2]]
+    return opening in (["i", "have"], ["i", "had"])
+
+
+def sends_in(sentence: Sentence) -> bool:
+    """'..., ring 999.': ends with what to do about the symptoms that it names."""
+    last = max((mention.last for mention in sentence.mentions), default=-1)
+    cues = (*sentence.cues["advice"], *sentence.cues["summons"])
+    return sentence.tokens[-1].mark == "." and any(0 <= last < first for first, _ in cues)
+
+
+def hums(sentence: Sentence) -> bool:
+    """'Huh?': the question was not heard."""
+    return [token.stem for token in sentence.tokens] == ["mhm"]
+
+
+def offers_both(sentence: Sentence, mention: Mention) -> bool:
+    """'Is it a dry cough, or do you bring up phlegm?': no bare yes or no answers that."""
+    kinds = {one.kind for one in sentence.mentions if one.concept == mention.concept}
+    return {Kind.DENIAL, Kind.SYMPTOM} <= kinds and "or" in {t.text for t in sentence.tokens}

@@ -27,14 +27,14 @@ from voicemed.assertion import (
     split,
 )
 from voicemed.attributes import Attribute, AttributeReader, Description, load_attributes
-from voicemed.classifier import Candidate, Piece
+from voicemed.candidates import candidate
+from voicemed.classifier import Candidate
+from voicemed.coreference import Referents, is_told_better
 from voicemed.discourse import Persons, Roles, Stance, Stances
 from voicemed.findings import Finding
 from voicemed.history import (
     CONFIDENCE,
     DRY,
-    GENERIC,
-    SWELLS,
     Evidence,
     History,
     Strength,
@@ -46,11 +46,15 @@ from voicemed.questions import (
     Heard,
     Question,
     answered_status,
+    hums,
     is_echo,
     is_set_aside,
     is_tag,
+    offers_both,
     reply_signs,
+    sends_in,
     signs,
+    tells_of_having,
     text,
 )
 from voicemed.topic import Topic, load_topics
@@ -66,6 +70,8 @@ _EMPTY_STEMS = frozenset(
     "you".split()
 )
 _OF_NOW = frozenset("now today currently moment still since lately this yesterday night".split())
+_PLACED = 12
+"Tokens up to which a sentence may only tell where the pain is."
 _ECHOED = 5
 "Tokens up to which a patient's question only repeats what they were asked after."
 _HEDGES = frozenset({"mostly", "fairly", "usually", "mainly", "bit", "sometimes", "not"})
@@ -122,8 +128,9 @@ class SymptomExtractor:
         self._offered_with: Sentence | None = None
         self._subject = Topic(load_topics())
         self._roles, self._persons, self._stances = Roles(), Persons(), Stances()
+        self._referents = Referents(lexicon)
         self._reaction = self._seasonal = False
-        self._past_turn = self._advised_turn = 0
+        self._past_turn = self._advised_turn = self._where_turn = 0
         self._asked_past = False
         self._answered_turn = 0
         self._asked_when: int | None = None
@@ -140,7 +147,7 @@ class SymptomExtractor:
             self._hear(turn)
         return tuple(
             finding
-            for history in self._histories.values()
+            for history in self._told()
             if history.evidence
             for finding in history.findings()
         )
@@ -148,9 +155,14 @@ class SymptomExtractor:
     def candidates(self) -> list[Candidate]:
         """All that has been said of each symptom so far, whatever the rules make of it."""
         people: dict[Concept, list[History]] = {}
-        for history in self._histories.values():
+        for history in self._told():
             people.setdefault(history.concept, []).append(history)
-        return [_candidate(concept, histories) for concept, histories in people.items()]
+        return [candidate(concept, histories) for concept, histories in people.items()]
+
+    def _told(self) -> list[History]:
+        """What was spoken of, without the general words for what is known by its place."""
+        histories = list(self._histories.values())
+        return [history for history in histories if not is_told_better(history, histories)]
 
     def _hear(self, turn: Turn) -> None:
         tokens = tokenize(word.text for word in turn.words)
@@ -213,7 +225,10 @@ class SymptomExtractor:
             self._recap(heard)
             return
         self._answered.clear()
-        self._asked_past = sentence.act is Act.CLOSED and sentence.has("past")
+        self._note_where(heard)
+        self._asked_past = sentence.has("asks_history") or (
+            sentence.act is Act.CLOSED and sentence.has("past")
+        )
         self._asked_when = self._answered_turn if sentence.has("when_was") else None
         self._open = [question for question in self._open if not question.assumed]
         self._seasonal = self._is_seasonal(sentence)
@@ -229,6 +244,16 @@ class SymptomExtractor:
             self._ask(heard)
         elif sentence.act is Act.CLOSED and not is_tag(sentence):
             self._open = [replace(question, diverted=True) for question in self._open]
+
+    def _note_where(self, heard: Heard) -> None:
+        """Whether the doctor asks for the place of a pain that has none so far."""
+        words = {token.text for token in heard.sentence.tokens}
+        if not words & {"where", "whereabouts"}:
+            return
+        named = {one.concept.display for one in heard.sentence.mentions}
+        known = self._topic.concept.display if self._topic is not None else ""
+        if named == {"pain"} or (not named and known == "pain"):
+            self._where_turn = heard.turn.id
 
     def _lists_asked(self, heard: Heard) -> bool:
         """'Fevers or chills.': nothing but names, which a doctor reads out to be answered."""
@@ -250,6 +275,8 @@ class SymptomExtractor:
             return True  # 'So what I'm hearing is ...'
         if sentence.starts_with("or") and sentence.has("advice") and not sentence.rising:
             return True  # 'Or if your neck gets stiff, come back.'
+        if sentence.starts_with("any") and sends_in(sentence):
+            return True  # 'Any numbness, straight to casualty.'
         stances = {self._stances.of(sentence, one, heard.turn) for one in sentence.mentions}
         stated = sentence.declarative or sentence.starts_with("no")
         told = bool(stances) and stances <= {Stance.EXAM, Stance.RECAP}
@@ -289,7 +316,7 @@ class SymptomExtractor:
             heard.mention_span(mention),
             self._persons.experiencer(sentence, mention),
             sentence.negated(mention) and not sentence.inverted,
-            Kind.TOPIC if _offers_both(sentence, mention) else mention.kind,
+            Kind.TOPIC if offers_both(sentence, mention) else mention.kind,
             sentence.has("past"),
             sentence.has("earlier"),
             signs("asked", heard, mention),
@@ -387,11 +414,11 @@ class SymptomExtractor:
     def _hear_patient(self, heard: Heard) -> None:
         sentence = heard.sentence
         answers = sentence.plain and not sentence.rising  # 'No, I do not.'
-        if self._echoes(sentence) or (sentence.rising and _hums(sentence)):
+        if self._echoes(sentence) or (sentence.rising and hums(sentence)):
             return
         if sentence.asked and not answers and self._asks_back(sentence):
             return
-        if sentence.of_past:
+        if sentence.of_past or sentence.has("reacted"):
             self._past_turn = heard.turn.id
             self._put_back(heard)
         self._put_back_since(heard)
@@ -455,7 +482,8 @@ class SymptomExtractor:
         sentence = heard.sentence
         if sentence.mentions or len(sentence.tokens) > _ELLIPTIC:
             return
-        if sentence.starts_with("i", "that", "it", "this", "we"):
+        reacted = sentence.has("reacted")  # '... so the GP swapped it'
+        if reacted or sentence.starts_with("i", "that", "it", "this", "we"):
             self._make_past(heard.turn.id)
         self._make_past(heard.turn.id, strength=Strength.ANSWERED)  # 'Yes. Years ago.'
         if self._asked_when is not None:
@@ -500,7 +528,7 @@ class SymptomExtractor:
         """Note what the patient says of each symptom that they name; returns the symptoms."""
         sentence = heard.sentence
         told: list[Concept] = []
-        for mention in (*sentence.mentions, *self._elliptic(heard)):
+        for mention in (*sentence.mentions, *self._elliptic(heard), *self._placed(heard)):
             concept = self._resolve(mention, denied=sentence.negated(mention))
             person = self._persons.experiencer(sentence, mention)
             status = self._told_status(heard, mention, self._histories.get((concept, person)))
@@ -531,6 +559,17 @@ class SymptomExtractor:
                 found.setdefault(question.concept, mention)
         told = [one for one in found.values() if one.concept not in _concepts(sentence)]
         return told + self._dry(sentence)
+
+    def _placed(self, heard: Heard) -> list[Mention]:
+        """The place of a pain of which none was known: 'Where does it hurt?' 'In my back.'"""
+        sentence = heard.sentence
+        recent = self._where_turn > 0 and heard.turn.id - self._where_turn <= 1
+        bare = self._topic is not None and self._topic.concept.display == "pain"
+        at_once = sentence.starts_with("it", "its", "in", "just", "here") and bare
+        if sentence.mentions or sentence.asked or not (recent or at_once):
+            return []
+        short = len(sentence.tokens) <= _PLACED and sentence.reply is not Reply.NO
+        return self._referents.placed(sentence) if short else []
 
     def _dry(self, sentence: Sentence) -> list[Mention]:
         """'Is it dry, or do you bring anything up?' 'It's dry.'"""
@@ -665,9 +704,9 @@ class SymptomExtractor:
             mention.kind is Kind.NORMAL and status is Status.ABSENT and not asked
         ):
             return None  # that somebody eats well is news only where the appetite is the question
+        if self._repeats_advice(heard, mention.concept):
+            return None
         if history is not None:
-            if self._repeats_advice(heard, history):
-                return None
             pointed = history.concept != mention.concept or sentence.demonstrative(mention)
             if (
                 pointed
@@ -676,7 +715,8 @@ class SymptomExtractor:
                 and history.status is Status.PRESENT
             ):
                 return None  # 'it did nothing for the pain', 'no pain elsewhere'
-        if status is Status.PRESENT and self._is_of_before(heard, history):
+        turned = sentence.of_past and sentence.turned_to(mention)
+        if status is Status.PRESENT and not turned and self._is_of_before(heard, history):
             return Status.PAST
         if asked and status is Status.PRESENT and self._contradicts_itself(sentence, mention):
             return Status.UNCERTAIN
@@ -690,7 +730,9 @@ class SymptomExtractor:
             return True
         if not heard.sentence.past_tense or words & {"since", "still"}:
             return False
-        return self._past_turn == heard.turn.id or (self._asked_past and not known)
+        asked = self._asked_past and not known and not heard.sentence.perfect
+        asked = asked and not words & _OF_NOW
+        return self._past_turn == heard.turn.id or asked
 
     def _contradicts_itself(self, sentence: Sentence, mention: Mention) -> bool:
         """'No, I have lost weight': a "haven't" misheard; 'No, I have a migraine' is plain."""
@@ -699,15 +741,20 @@ class SymptomExtractor:
         repeated = any(words & question.words for question in self._open)
         return repeated and sentence.tokens[0].text in {"no", "nope", "nah"} and not turned
 
-    def _repeats_advice(self, heard: Heard, history: History) -> bool:
+    def _repeats_advice(self, heard: Heard, concept: Concept) -> bool:
         """The patient only says after the doctor what to look out for."""
-        if not history.evidence:
-            return False
-        last = history.evidence[-1]
-        advice = last.assertion.status is Status.HYPOTHETICAL
-        recent = heard.turn.id - last.spans[-1].turn <= 2
+        said = [
+            one.evidence[-1]
+            for person in Experiencer
+            if (one := self._histories.get((concept, person))) and one.evidence
+        ]
+        advice = any(
+            last.assertion.status is Status.HYPOTHETICAL
+            and heard.turn.id - last.spans[-1].turn <= 2
+            for last in said
+        )
         own = {"i", "ive", "im", "my", "id"} & {token.text for token in heard.sentence.tokens}
-        return advice and recent and not own
+        return advice and not own
 
     def _reply(self, heard: Heard, questions: Sequence[Question], told: Sequence[Concept]) -> None:
         """Answer the open questions that the sentence did not answer by name."""
@@ -727,7 +774,7 @@ class SymptomExtractor:
             reply = Reply.NO  # 'I have a cough, but none of the others'
         elif partial and reply is Reply.NO and not heard.sentence.denies_all:
             reply = None  # 'I'm not vomiting' says nothing of the fever
-        elif told and not partial and len(questions) > 1 and _tells_of_having(heard.sentence):
+        elif told and not partial and len(questions) > 1 and tells_of_having(heard.sentence):
             reply = Reply.DETAIL  # 'Fever or chills?' 'I had diarrhea' tells of something else
         more = reply is Reply.DETAIL and (told or self._told_since_open)
         if reply is None or (more and not conditional):
@@ -850,26 +897,15 @@ class SymptomExtractor:
 
     def _resolve(self, mention: Mention, *, denied: bool = False) -> Concept:
         """The concept meant: bare 'pain' is the pain that the conversation is about."""
-        endings = GENERIC.get(mention.concept.display)
-        if endings is None or len(mention.tokens) > 1 or mention.referred:
+        if mention.referred:
             return mention.concept
-        known = [
-            history
-            for history in self._histories.values()
-            if history.status is Status.PRESENT and history.concept.display.endswith(endings)
-        ]
-        asked = [q.concept for q in self._open if q.concept.display.endswith(endings)]
-        if asked and denied:
-            return asked[-1]
-        if self._topic is not None and self._topic in known:
-            return self._topic.concept
-        candidates = asked or [history.concept for history in known]
-        if candidates:
-            return candidates[-1]
-        pain = self._topic.concept.display if self._topic is not None else ""
-        if mention.concept.display == "swelling" and pain in SWELLS:
-            return self._lexicon.concepts[SWELLS[pain]]
-        return mention.concept
+        return self._referents.resolve(
+            mention,
+            self._histories.values(),
+            self._topic,
+            [question.concept for question in self._open],
+            denied=denied,
+        )
 
     def _history(self, concept: Concept, person: Experiencer) -> History:
         new = History(concept, person, description=Description(self._visit))
@@ -907,44 +943,5 @@ class SymptomExtractor:
             history.evidence[-1] = replace(last, spans=(question.span, *last.spans))
 
 
-def _tells_of_having(sentence: Sentence) -> bool:
-    """'I had diarrhea': opens as a short 'I have' would, and goes on."""
-    opening = [token.text for token in sentence.tokens[sentence.start : sentence.start + 2]]
-    return opening in (["i", "have"], ["i", "had"])
-
-
-def _hums(sentence: Sentence) -> bool:
-    """'Huh?': the question was not heard."""
-    return [token.stem for token in sentence.tokens] == ["mhm"]
-
-
-def _offers_both(sentence: Sentence, mention: Mention) -> bool:
-    """'Is it a dry cough, or do you bring up phlegm?': no bare yes or no answers that."""
-    kinds = {one.kind for one in sentence.mentions if one.concept == mention.concept}
-    return {Kind.DENIAL, Kind.SYMPTOM} <= kinds and "or" in {t.text for t in sentence.tokens}
-
-
 def _concepts(sentence: Sentence) -> set[Concept]:
     return {mention.concept for mention in sentence.mentions if mention.concept.display != "pain"}
-
-
-def _candidate(concept: Concept, histories: Sequence[History]) -> Candidate:
-    """What was said of a symptom, of the patient and of others."""
-    decisive: Piece | None = None
-    pieces: list[Piece] = []
-    for history in histories:
-        other = "other" if history.experiencer is Experiencer.OTHER else ""
-        current = history.decisive if not other else None
-        for one in history.evidence:
-            piece = _piece(one, other or one.assertion.status.value)
-            pieces.append(piece)
-            if one is current:
-                decisive = piece
-        pieces += [_piece(one, other or "asked") for one in history.unanswered]
-    return Candidate(concept, tuple(pieces), decisive)
-
-
-def _piece(evidence: Evidence, status: str) -> Piece:
-    return Piece(
-        status, evidence.strength.name.lower(), evidence.signs, evidence.text, evidence.spans
-    )
