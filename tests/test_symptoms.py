@@ -807,3 +807,9 @@ def test_whose_it_turned_out_to_be(lines: list[str], own: set[str]) -> None:
 def test_no_one_reaches_past_the_speaker() -> None:
     said = statuses("P: Of the ones at the club no one I know of has a fever.")
     assert said.get("fever") != "present"
+
+
+def test_a_question_about_what_was_only_thought_of_does_not_stop_it() -> None:
+    """Once an IndexError: the symptom had been looked up, and nothing been said of it."""
+    lines = ["D: NOSE BLOCKED", "P: I", "D: YOU GET SINUS TROUBLE", "P: CHILDREN NOSE BLOCKED"]
+    assert statuses(*lines) == {}

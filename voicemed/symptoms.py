@@ -938,7 +938,7 @@ class SymptomExtractor:
     def _note_question(self, question: Question) -> None:
         """Put the question before the answer that named its symptom."""
         history = self._histories.get((question.concept, question.experiencer))
-        if history is not None:
+        if history is not None and history.evidence:
             last = history.evidence[-1]
             history.evidence[-1] = replace(last, spans=(question.span, *last.spans))
 
