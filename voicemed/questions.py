@@ -22,7 +22,8 @@ _SET_ASIDE = 5
 """Tokens after 'apart from' within which a symptom is the one that is not asked after."""
 _EXAMPLES = frozenset({"any", "such", "including"})
 "Words that go on to what is asked after: 'besides the pain, any numbness?'"
-_PLAINLY_NOT = frozenset({"now", "any", "anymore", "at", "today", "since"})
+_GONE = 10
+"Tokens up to which a sentence may only say that it is over."
 _DOUBT = 6
 "Tokens up to which a sentence only doubts what was said before it."
 _POINTERS = frozenset({"that", "this", "it", "these", "those", "them", "what"})
@@ -203,10 +204,25 @@ def is_bare_doubt(sentence: Sentence) -> bool:
     return ends and sentence.reply is Reply.UNSURE and len(sentence.tokens) <= _DOUBT
 
 
+def is_gone(sentence: Sentence) -> bool:
+    """'It's gone now.': all that it says is that it is over."""
+    told = sentence.has("before") or sentence.has("pseudo")  # 'I had some a while back.'
+    if not sentence.has("over") or told or len(sentence.tokens) > _GONE:
+        return False
+    first, last = max(sentence.cues["over"])
+    before = {token.text for token in sentence.tokens[:first]}
+    after = {token.text for token in sentence.tokens[last + 1 :]}
+    begun = sentence.tokens[first].text
+    denied = begun in ("not", "never") or begun.endswith("nt")
+    denied = denied or any(begin < first for begin, _ in sentence.cues["negation"])
+    back = before & {"if", "when", "until", "hasnt", "havent"} or after & {"but", "then", "back"}
+    return not denied and not back
+
+
 def hedges(sentence: Sentence) -> bool:
-    """'Not that I've seen.': a no that leaves something open; 'not now' leaves nothing."""
+    """'Not that I've seen.': a no that leaves something open; 'not really' leaves nothing."""
     opening = [token.text for token in sentence.tokens[sentence.start : sentence.start + 2]]
-    return opening[:1] == ["not"] and opening[-1] not in _PLAINLY_NOT
+    return opening in (["not", "that"], ["not", "to"], ["not", "as"])
 
 
 def makes_sure(sentence: Sentence, mention: Mention) -> bool:

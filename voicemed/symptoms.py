@@ -51,6 +51,7 @@ from voicemed.questions import (
     hums,
     is_bare_doubt,
     is_echo,
+    is_gone,
     is_set_aside,
     is_tag,
     makes_sure,
@@ -853,7 +854,7 @@ class SymptomExtractor:
         words = {token.text for token in sentence.tokens}
         if self._answered_turn != heard.turn.id or not sentence.past_tense or sentence.perfect:
             return False
-        if self._hedged_turn == heard.turn.id:
+        if self._hedged_turn == heard.turn.id and not sentence.has("over"):
             return False  # 'Not to us. He did throw a plate.'
         recent = words & (_OF_NOW | _DAYS) or sentence.has("correction") or sentence.has("ongoing")
         denied = self._denied_now(heard.turn.id)
@@ -921,6 +922,10 @@ class SymptomExtractor:
         elif told and not partial and len(questions) > 1 and tells_of_having(heard.sentence):
             reply = Reply.DETAIL  # 'Fever or chills?' 'I had diarrhea' tells of something else
         more = reply is Reply.DETAIL and (told or self._told_since_open)
+        untold = not told and not self._told_since_open
+        untold = untold and all(one.kind is Kind.SYMPTOM for one in questions)
+        if not plain and untold and is_gone(heard.sentence):
+            reply = Reply.NO  # 'It was, but it's cleared.'
         if not plain and reply in _HALF_ANSWERS and self._persons.tells_of_others(heard.turn):
             reply = None  # 'My uncle had TB. I was small then.'
         if reply is None or (more and not conditional):
