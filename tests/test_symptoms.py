@@ -813,3 +813,83 @@ def test_a_question_about_what_was_only_thought_of_does_not_stop_it() -> None:
     """Once an IndexError: the symptom had been looked up, and nothing been said of it."""
     lines = ["D: NOSE BLOCKED", "P: I", "D: YOU GET SINUS TROUBLE", "P: CHILDREN NOSE BLOCKED"]
     assert statuses(*lines) == {}
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        # a plain no, and the story told with it
+        (["D: Any double vision?", "P: No. I'd double vision when I was carrying my second."],
+         {"double vision": ["absent", "past"]}),
+        (["D: Do you get migraines?", "P: No. Migraines, God, I'd years of them."],
+         {"headache": ["absent", "past"]}),
+        (["D: Any headaches?", "P: Not really. I had some headaches on it, but they passed."],
+         {"headache": ["absent", "past"]}),
+        (["D: Any fever?", "P: No. I had a fever last night, though."], {"fever": ["present"]}),
+        (["D: Any vomiting?", "P: Not to us. He did vomit at the nursery."],
+         {"vomiting": ["present"]}),
+        (["D: Any cough?", "P: I'd a cough all through the winter. It's away now.",
+          "D: So no cough now?", "P: No."], {"cough": ["absent", "past"]}),
+        (["D: Any cough?", "P: When I smoked I coughed every morning, now nothing."],
+         {"cough": ["past"]}),
+        # somebody else's
+        (["D: Any hay fever?", "P: My boy's the one for that. Sneezing. Me, I've never had it."],
+         {}),
+        (["D: Any fever?", "P: My sister had one, she was burning up. I've not had one."],
+         {"fever": ["absent"]}),
+        (["D: Any fever or diarrhoea?", "P: No. Zak's had diarrhoea. But I've not got it."],
+         {"fever": ["absent"], "diarrhea": ["absent"]}),
+        (["D: Any night sweats?", "P: My uncle had TB. I was small then. Me, no sweats."],
+         {"night sweats": ["absent"]}),
+        (["P: I was lifting a resident and my back is sore."], {"back pain": ["present"]}),
+        # no more than anybody
+        (["D: Do you bruise easily?", "P: I have a bruise now and then, but no more than normal."],
+         {"bruising": ["absent"]}),
+        (["D: Any tiredness?", "P: Tired, well, I've a four year old. Not more than normal."],
+         {"fatigue": ["absent"]}),
+        # gone
+        (["D: Is your nose blocked?", "P: It was, but it's cleared."],
+         {"nasal congestion": ["absent"]}),
+        (["D: Any heartburn?", "P: It's settled."], {"heartburn": ["absent"]}),
+        (["D: Any heartburn?", "P: It hasn't settled."], {"heartburn": ["present"]}),
+        (["D: Have you got a fever?", "P: It went down but it's back."], {}),
+        # numbers and descriptions
+        (["D: Have you had a fever?", "P: Thirty eight on Monday night."], {"fever": ["present"]}),
+        (["D: Have you had a fever?", "P: Thirty six five."], {}),
+        (["D: Have you had any falls?", "P: Three this fortnight."], {"falls": ["present"]}),
+        (["D: Any leaking of urine?", "P: A small bit if I cough."],
+         {"urinary incontinence": ["present"]}),
+        (["D: Is he swallowing alright, any coughing?", "P: No, he eats like a horse."],
+         {"difficulty swallowing": ["absent"], "cough": ["absent"]}),
+        (["D: And the cough, anything coming up with it?", "P: Nothing, no, dry as a bone."],
+         {"sputum production": ["absent"]}),
+        # not known
+        (["D: Are your stools black?", "P: I don't look."], {"black stool": ["uncertain"]}),
+        (["D: Any weakness in your legs?", "P: Not that I've seen. I don't know what to look for."],
+         {"limb weakness": ["uncertain"]}),
+        (["D: Has he had a fever?", "P: I've not checked."], {"fever": ["uncertain"]}),
+        # read, feared, concluded
+        (["P: I've read about that. You get hooked and then you're hallucinating."], {}),
+        (["P: I've read about that. I'm hallucinating."], {"hallucinations": ["present"]}),
+        (["P: It says you get clots, and your ankles swell."], {}),
+        (["P: I keep thinking he'll go down and choke."], {}),
+        (["P: I can't be shaking at the wheel."], {}),
+        (["D: I think this is a bug, and you're a bit dehydrated."], {"dehydration": ["present"]}),
+        (["D: You may feel sick on it, and you're a bit dehydrated then."], {}),
+        (["D: Because you've lost some weight, I want you to have a camera test."],
+         {"weight loss": ["present"]}),
+        # an earlier time
+        (["P: Before in Manila I took mefenamic and my lips are swelling."],
+         {"lip swelling": ["past"]}),
+        (["D: How old is she?", "P: Four.",
+          "P: When she was a baby she had very dry skin. It's gone now."], {"dry skin": ["past"]}),
+        (["P: I was in the navy. In Malta I was covered in blisters."], {"blister": ["past"]}),
+    ],
+)  # fmt: skip
+def test_answers_with_a_story(lines: list[str], expected: dict[str, list[str]]) -> None:
+    told: dict[str, list[str]] = {}
+    for one in extract(turns(*lines)):
+        hypothetical = one.assertion.status is Status.HYPOTHETICAL
+        if one.assertion.experiencer is Experiencer.PATIENT and not hypothetical:
+            told.setdefault(one.concept.display, []).append(one.assertion.status.value)
+    assert told == expected

@@ -146,7 +146,8 @@ class Sentence:
         labels = ("recap",) if advised else ("recap", "recap_now")
         reported = max(self.last(label, mention.last) for label in labels)
         doubted = max(self.last(label, mention.first) for label in ("advice", "hypothetical"))
-        return reported >= 0 and reported >= doubted
+        concluded = self.last("concludes", mention.first) >= 0 > doubted
+        return concluded or (reported >= 0 and reported >= doubted)
 
     def own(self, mention: Mention) -> bool:
         """Whether the speaker tells it of themselves: 'I've had a cough'."""
@@ -191,12 +192,12 @@ class Sentence:
 
     @property
     def past_tense(self) -> bool:
-        """Whether it tells of before: 'I had', 'it was'."""
+        """Whether it tells of before: 'I had', 'it was', 'I'd a cough', 'I'd be up all night'."""
         words = [token.text for token in self.tokens]
         return any(
             word in _PAST_VERBS and not (word == "got" and before in _HAVE)  # 'I've got a cough'
             for before, word in pairwise(["", *words])
-        )
+        ) or any(word in _SHORT_HAD and after not in _WISHES for word, after in pairwise(words))
 
     @property
     def perfect(self) -> bool:
@@ -294,6 +295,8 @@ class Sentence:
     def _only_answers(self, at: int) -> bool:
         """Whether this 'no' answers ('No, I have a cough') rather than negates ('no cough')."""
         token = self.tokens[at]
+        if token.text in ("nothing", "none"):
+            return token.mark != ""  # 'Nothing, dry as a bone.'
         if token.text not in ("no", "nope", "nah"):
             return False
         following = self.tokens[at + 1].text if at + 1 < len(self.tokens) else ""
@@ -351,6 +354,10 @@ _PAST_VERBS = frozenset(
     "had was were did got lost felt went came became threw fainted vomited passed coughed bled "
     "fell put gave made woke collapsed kept ended couldnt wasnt werent swelled burned ached".split()
 )
+_SHORT_HAD = frozenset({"id", "hed", "shed", "theyd"})
+_WISHES = frozenset("say like rather love hate guess think suppose prefer want better".split())
+"What 'I'd' goes on with where it is 'I would', of now."
+_ARTICLES = frozenset({"a", "an", "the", "my", "some", "his", "her"})
 _DEFINITE = frozenset({"the", "this", "that", "these", "those", "your", "my"})
 _PLAIN = frozenset(
     [
@@ -460,6 +467,8 @@ class Rules:
             match for match in found if match.tokens[0] == start and match.label != "turning"
         ]:
             best = max(here, key=lambda match: (match.weight, match.label == "unsure"))
+            if best.label == "yes" and _tells_of_a_thing(tokens, best):
+                return _reply_at_end(tokens)
             if reply is not None and best.label not in ("yes", "no"):
                 return reply
             if reply is not None and tokens[start].text.startswith("it"):
@@ -480,6 +489,14 @@ class Rules:
             at = turning[-1].tokens[-1] + 1
         plain = at < len(tokens) and tokens[at].text in _PLAIN | {"a", "sometimes", "occasionally"}
         return at if plain else start
+
+
+def _tells_of_a_thing(tokens: Sequence[Token], match: Match[str]) -> bool:
+    """'They did an X-ray.': opens as a short 'they did' would, and tells something else."""
+    end = match.tokens[-1]
+    if tokens[match.tokens[0]].text not in _SUBJECTS or end + 1 == len(tokens) or tokens[end].mark:
+        return False
+    return tokens[end].text in ("did", "was") and tokens[end + 1].text in _ARTICLES
 
 
 def _reply_at_end(tokens: Sequence[Token]) -> Reply | None:

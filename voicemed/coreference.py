@@ -19,7 +19,9 @@ _SWELLS: Mapping[str, str] = MappingProxyType(
 )
 """What 'swelling' without a place means while the talk is of a pain in a place."""
 
-_IN_PART: Mapping[str, str] = MappingProxyType({"generalized weakness": "limb weakness"})
+_IN_PART: Mapping[str, str] = MappingProxyType(
+    {"generalized weakness": "limb weakness", "excessive sweating": "night sweats"}
+)
 """Of what 'no weakness' is said after a question for the other: 'any weakness in your arms?'"""
 
 _BARE = frozenset({"pain", "swelling", "lump"})

@@ -124,6 +124,8 @@ class Persons:
         "Turn of the doctor's last question, if it was after other people."
         self._others_turn = 0
         "Turn in which the last sentence told of somebody else's illness."
+        self._told_others = 0
+        "Turn of the patient's that last told of it, also where they came back to themselves."
         self._they = self._named = False
         "Whether 'they' are the people whom the sentence before, or this one, named."
         self._goes_on = False
@@ -175,7 +177,7 @@ class Persons:
     def _follow(self, sentence: Sentence, turn: Turn, *, doctor: bool) -> None:
         """'My aunt had a clot. Leg swelled up.', 'Are any of them ill?' 'Coughing, yes.'"""
         words = {token.text for token in sentence.tokens}
-        own = words & (_FIRST_PERSON - {"my"} | _SECOND_PERSON)
+        own = words & (_FIRST_PERSON - {"my"} | _SECOND_PERSON) - _my(sentence)
         told = sentence.has("other") and not sentence.has("witness")
         ill = sentence.has("ailing") or bool(sentence.mentions)
         self._they = self._named
@@ -190,6 +192,7 @@ class Persons:
         self._goes_on = not own and not back and (self._others_turn == turn.id or asked)
         self._asked_others = self._asked_others if self._goes_on else 0
         self._tells_on = self._goes_on or (told and ill and not own)
+        self._told_others = turn.id if self._tells_on else self._told_others
 
     def experiencer(self, sentence: Sentence, mention: Mention) -> Experiencer:
         """Whose the mention is."""
@@ -199,7 +202,9 @@ class Persons:
         subject = _subject(sentence, mention, _SUBJECTS | _POSSESSIVES | {"my", "your", "me"})
         third = subject in _THIRD_PERSON | _POSSESSIVES
         dictated = self._dictated and third and not sentence.has("other")
-        told = (self._relative_known or self._own_told > 1) and third and not dictated
+        asked_self = 0 < self._addressed_turn == self._turns - 1
+        somebody = self._relative_known or self._own_told > 1 or asked_self
+        told = somebody and third and not dictated
         told = told or (self._goes_on and subject in ("", "they"))
         told = told or (self._they and subject == "they")
         return Experiencer.OTHER if told else person
@@ -221,9 +226,20 @@ class Persons:
             return Experiencer.OTHER
         return sentence.experiencer(mention)
 
+    def tells_of_others(self, turn: Turn) -> bool:
+        """Whether the turn has told of somebody else's illness so far."""
+        return turn.id in (self._others_turn, self._told_others)
+
     def _names_patient(self, sentence: Sentence) -> bool:
         stems = {token.stem for token in sentence.tokens}
         return sentence.has("child") or bool(stems & self._patient_words)
+
+
+def _my(sentence: Sentence) -> frozenset[str]:
+    """'Me mum': where 'me' only says whose relative it is."""
+    relatives = {first for first, _ in sentence.cues["other"]}
+    said = [at for at, token in enumerate(sentence.tokens) if token.text == "me"]
+    return frozenset({"me"} if said and all(at + 1 in relatives for at in said) else ())
 
 
 def _subject(sentence: Sentence, mention: Mention, subjects: frozenset[str] = _SUBJECTS) -> str:

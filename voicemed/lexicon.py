@@ -30,6 +30,7 @@ _DATA = files("voicemed.data")
 _WORD = re.compile(r"[a-z0-9]+")
 _HUMMED_YES = re.compile(r"\b(?:m+[ -]?h+m+|uh[ -]?huh)\b")
 _HUMMED_NO = re.compile(r"\b(?:n?uh-uh|mm-mm)\b")
+_SCOTS_NOT = re.compile(r"\b(have|has|had|did|does|is|was|were|are|could|would|ca)nae\b")
 _FILLERS = frozenset({"um", "uh", "er", "erm", "umm", "uhm", "like", "kinda", "sorta"})
 _FILLER_PAIRS = frozenset({("kind", "of"), ("sort", "of"), ("you", "know")})
 _LITTLE = frozenset({"bit", "while", "lump", "rash", "spot", "cough", "pain", "lad", "boy", "girl"})
@@ -135,6 +136,7 @@ def tokenize(words: Iterable[str]) -> list[Token]:
 def _without_contraction(text: str) -> str:
     if text.startswith("we're"):
         return "we"  # "were" is another word
+    text = _SCOTS_NOT.sub(r"\1nt", text)
     return re.sub(r"^\s*\w+'ll\b", "will", text).replace("'", "")  # so is "ill"
 
 

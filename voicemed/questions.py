@@ -22,6 +22,10 @@ _SET_ASIDE = 5
 """Tokens after 'apart from' within which a symptom is the one that is not asked after."""
 _EXAMPLES = frozenset({"any", "such", "including"})
 "Words that go on to what is asked after: 'besides the pain, any numbness?'"
+_GONE = 10
+"Tokens up to which a sentence may only say that it is over."
+_DOUBT = 6
+"Tokens up to which a sentence only doubts what was said before it."
 _POINTERS = frozenset({"that", "this", "it", "these", "those", "them", "what"})
 
 
@@ -52,6 +56,12 @@ class Question:
     "Answered for an earlier time, so that only a plain no still speaks of now."
     ever: bool = False
     "Asked of all times: 'have you ever had a seizure?'"
+    made_sure: bool = False
+    "Asked once more, to hear that it is not so: 'so no sneezing?'"
+    of_now: bool = False
+    "Asked only of now: 'no cough any more?'"
+    sorted_out: bool = False
+    "Asked whether a function is well, before symptoms: 'is he eating alright, any vomiting?'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +97,9 @@ def answered_status(question: Question, reply: Reply) -> Status | None:
         well = reply in (Reply.YES, Reply.GOOD, Reply.WELL, Reply.DETAIL)
         if question.denied:  # 'So you're not sleeping well?' 'No.'
             well = reply in (Reply.GOOD, Reply.WELL)
+        if question.sorted_out:  # the 'no' is of the symptoms
+            well = reply is not Reply.BAD
+            return Status.ABSENT if well and reply is not Reply.YES else None
         return Status.ABSENT if well else Status.PRESENT
     if reply is Reply.WELL or (question.earlier and reply in (Reply.NO, Reply.GOOD)):
         return None
@@ -183,6 +196,50 @@ def sends_in(sentence: Sentence) -> bool:
 def hums(sentence: Sentence) -> bool:
     """'Huh?': the question was not heard."""
     return [token.stem for token in sentence.tokens] == ["mhm"]
+
+
+def is_bare_doubt(sentence: Sentence) -> bool:
+    """'I'm not certain.', 'I really couldn't say.': nothing but a doubt."""
+    ends = sentence.tokens[-1].text in ("sure", "certain", "say", "tell", "swear")
+    return ends and sentence.reply is Reply.UNSURE and len(sentence.tokens) <= _DOUBT
+
+
+def is_gone(sentence: Sentence) -> bool:
+    """'It's gone now.': all that it says is that it is over."""
+    told = sentence.has("before") or sentence.has("pseudo")  # 'I had some a while back.'
+    if not sentence.has("over") or told or len(sentence.tokens) > _GONE:
+        return False
+    first, last = max(sentence.cues["over"])
+    before = {token.text for token in sentence.tokens[:first]}
+    after = {token.text for token in sentence.tokens[last + 1 :]}
+    begun = sentence.tokens[first].text
+    denied = begun in ("not", "never") or begun.endswith("nt")
+    denied = denied or any(begin < first for begin, _ in sentence.cues["negation"])
+    back = before & {"if", "when", "until", "hasnt", "havent"} or after & {"but", "then", "back"}
+    return not denied and not back
+
+
+def hedges(sentence: Sentence) -> bool:
+    """'Not that I've seen.': a no that leaves something open; 'not really' leaves nothing."""
+    opening = [token.text for token in sentence.tokens[sentence.start : sentence.start + 2]]
+    return opening in (["not", "that"], ["not", "to"], ["not", "as"])
+
+
+def makes_sure(sentence: Sentence, mention: Mention) -> bool:
+    """'So no sneezing?', not 'so no other pain?'."""
+    words = [token.text for token in sentence.tokens[: mention.first]]
+    begun = "so" in words[: sentence.start] and words[sentence.start :][:1] == ["no"]
+    return begun and "other" not in words
+
+
+def goes_on_to_symptoms(sentence: Sentence, mention: Mention) -> bool:
+    """'Is he eating alright, any vomiting?': a yes or no is of what is named last."""
+    return any(
+        other.kind is Kind.SYMPTOM
+        and "any" in {token.text for token in sentence.tokens[mention.last : other.first]}
+        for other in sentence.mentions
+        if other.first > mention.last
+    )
 
 
 def offers_both(sentence: Sentence, mention: Mention) -> bool:

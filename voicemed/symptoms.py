@@ -46,10 +46,15 @@ from voicemed.questions import (
     Heard,
     Question,
     answered_status,
+    goes_on_to_symptoms,
+    hedges,
     hums,
+    is_bare_doubt,
     is_echo,
+    is_gone,
     is_set_aside,
     is_tag,
+    makes_sure,
     offers_both,
     reply_signs,
     sends_in,
@@ -70,11 +75,20 @@ _EMPTY_STEMS = frozenset(
     "you".split()
 )
 _OF_NOW = frozenset("now today currently moment still since lately this yesterday night".split())
+_DAYS = frozenset("monday tuesday wednesday thursday friday saturday sunday day days week".split())
 _PLACED = 12
 "Tokens up to which a sentence may only tell where the pain is."
+_HALF_ANSWERS = frozenset({Reply.YES, Reply.DETAIL, Reply.GOOD, Reply.BAD, Reply.WELL})
+"What is no answer in the midst of somebody else's story, unless it is a plain yes."
 _ECHOED = 5
 "Tokens up to which a patient's question only repeats what they were asked after."
 _HEDGES = frozenset({"mostly", "fairly", "usually", "mainly", "bit", "sometimes", "not"})
+_OWN_WORDS = frozenset({"i", "ive", "im", "my", "me", "id", "mine"})
+_OF_ANYBODY = frozenset({"you", "your", "youre", "youd", "youve"})
+_DOUBTED = 2
+"Symptoms asked after, up to which 'I'm not sure' doubts what was just said of them."
+_TRIGGERS = frozenset({"cough", "sneezing"})
+"What is named to say when another symptom comes: 'a bit if I cough'."
 _JOINING = frozenset("or and any a the your with in of some also okay right so then".split())
 "Words beside names of symptoms that make no statement of them."
 _MIRRORED = 8
@@ -118,6 +132,9 @@ class SymptomExtractor:
         self._said_since_open: list[str] = []
         self._spans_since_open: list[Span] = []
         self._answered: list[Question] = []
+        self._questioned: set[Concept] = set()
+        "What the doctor asked after in the turn of the last question."
+        self._questioned_turn = self._hedged_turn = self._read_turn = 0
         self._recapped: list[Question] = []
         self._weakly = self._barely = False
         self._topic: History | None = None
@@ -288,6 +305,9 @@ class SymptomExtractor:
         if not self._open:
             self._heard_since_open = 0
             self._said_since_open, self._spans_since_open = [], []
+        if self._questioned_turn != heard.turn.id:
+            self._questioned.clear()
+        self._questioned_turn = heard.turn.id
         for mention in sentence.mentions:
             supposed = sentence.has("supposed", before=mention.first) or sentence.has("summons")
             if is_set_aside(sentence, mention) or supposed:
@@ -305,6 +325,7 @@ class SymptomExtractor:
                 self._note(heard, concept, person, Status.PRESENT, Strength.WEAK, mention)
                 continue
             self._open.append(self._question(heard, mention))
+            self._questioned.add(concept)
         self._heard_since_open = 0
         self._told_since_open = False
 
@@ -325,6 +346,9 @@ class SymptomExtractor:
             assumed=sentence.act is Act.STATEMENT,
             presupposed=sentence.act is Act.OPEN,
             ever=sentence.has("past") or "ever" in {token.text for token in sentence.tokens},
+            of_now=sentence.has("resolved"),
+            made_sure=makes_sure(sentence, mention),
+            sorted_out=mention.kind is Kind.NORMAL and goes_on_to_symptoms(sentence, mention),
         )
 
     def _presuppose(self, heard: Heard) -> None:
@@ -426,6 +450,7 @@ class SymptomExtractor:
         denied = sentence.plain and sentence.reply is Reply.NO  # of allergies
         self._reaction |= sentence.has("reaction")
         self._reaction &= not self._seasonal and not denied
+        self._note_reading(sentence, heard.turn)
         self._grant(heard)
         questions, topic = list(self._open), self._topic
         self._affirmed = False
@@ -445,10 +470,76 @@ class SymptomExtractor:
             self._correct(heard)
         elif self._answered:
             self._narrow(heard, stated)
+        self._take_back(heard)
         if not stated:
             self._on_topic |= self._affirmed
             topic = self._topic
         self._describe(heard, topic)
+
+    def _note_reading(self, sentence: Sentence, turn: Turn) -> None:
+        """'I've read about that. You get hooked': what follows is what was read."""
+        if sentence.has("hearsay") and not sentence.mentions:
+            self._read_turn = turn.id
+        elif {token.text for token in sentence.tokens} & _OWN_WORDS:
+            self._read_turn = 0
+
+    def _take_back(self, heard: Heard) -> None:
+        """What this sentence says of those before it: not mine, no more than anybody, not sure."""
+        sentence, turn = heard.sentence, heard.turn.id
+        if self._disowns(heard):
+            self._give_to_others(turn)
+            if self._open:
+                self._answer(Reply.NO, heard, Strength.STATED)
+        elif sentence.mentions:
+            return
+        elif sentence.has("ordinary"):
+            self._restate(turn, Status.PRESENT, Status.ABSENT)
+        elif sentence.reply is Reply.UNSURE and self._hedged_turn == turn:
+            self._restate(turn, Status.ABSENT, Status.UNCERTAIN)
+        elif is_bare_doubt(sentence) and len(self._questioned) <= _DOUBTED:
+            self._restate(turn, Status.PRESENT, Status.UNCERTAIN)
+
+    def _disowns(self, heard: Heard) -> bool:
+        """'My boy is the one for that. Sneezing. Me, I've never had it.'"""
+        sentence = heard.sentence
+        ends = any(last == len(sentence.tokens) - 1 for _, last in sentence.cues["disowns"])
+        own = {token.text for token in sentence.tokens} & _OWN_WORDS
+        own = own if not self._persons.spoken_for else set()
+        told = self._persons.tells_of_others(heard.turn) or sentence.starts_with("me", "myself")
+        told = told or bool(self._denied_now(heard.turn.id))
+        return ends and bool(own) and told
+
+    def _give_to_others(self, turn: int) -> None:
+        """What was told in this turn without an 'I' is somebody else's."""
+        for (concept, person), history in list(self._histories.items()):
+            if person is Experiencer.OTHER:
+                continue
+            theirs = [
+                one
+                for one in history.evidence
+                if one.spans[-1].turn == turn
+                and one.strength is Strength.STATED
+                and one.assertion.status in (Status.PRESENT, Status.PAST)
+                and one.text.split(maxsplit=1)[0] not in _OWN_WORDS
+            ]
+            history.evidence = [one for one in history.evidence if one not in theirs]
+            if theirs:
+                other = self._history(concept, Experiencer.OTHER)
+                other.evidence += [
+                    replace(one, assertion=Assertion(one.assertion.status, Experiencer.OTHER))
+                    for one in theirs
+                ]
+
+    def _restate(self, turn: int, said: Status, meant: Status) -> None:
+        """Change what was said in this turn of what the doctor asked after."""
+        for concept in self._questioned:
+            history = self._history(concept, Experiencer.PATIENT)
+            history.evidence = [
+                replace(one, assertion=Assertion(meant))
+                if one.spans[-1].turn == turn and one.assertion.status is said
+                else one
+                for one in history.evidence
+            ]
 
     def _echoes(self, sentence: Sentence) -> bool:
         """'Drooling?': the patient only asks what the doctor means."""
@@ -535,7 +626,9 @@ class SymptomExtractor:
             if status is None:
                 continue
             self._note(heard, concept, person, status, Strength.STATED, mention)
-            told.append(concept)
+            asked = {one.experiencer for one in self._open if one.concept == concept}
+            if person is Experiencer.PATIENT or person in asked or not asked:
+                told.append(concept)  # 'My sister had one' leaves it open for the patient
             if person is Experiencer.PATIENT and status is Status.PRESENT:
                 self._topic = self._histories[concept, person]
         return told
@@ -704,7 +797,7 @@ class SymptomExtractor:
             mention.kind is Kind.NORMAL and status is Status.ABSENT and not asked
         ):
             return None  # that somebody eats well is news only where the appetite is the question
-        if self._repeats_advice(heard, mention.concept):
+        if self._repeats_advice(heard, mention.concept) or self._is_trigger(sentence, mention):
             return None
         if history is not None:
             pointed = history.concept != mention.concept or sentence.demonstrative(mention)
@@ -715,9 +808,16 @@ class SymptomExtractor:
                 and history.status is Status.PRESENT
             ):
                 return None  # 'it did nothing for the pain', 'no pain elsewhere'
+        if status is Status.PRESENT and asked and sentence.has("ordinary"):
+            return Status.ABSENT  # 'I have a bruise here and there, but no more than normal.'
         turned = sentence.of_past and sentence.turned_to(mention)
         if status is Status.PRESENT and not turned and self._is_of_before(heard, history):
             return Status.PAST
+        if status is Status.PRESENT and self._tells_after_no(heard, mention.concept):
+            self._past_turn = heard.turn.id
+            return Status.PAST
+        if status is Status.PRESENT and self._is_read(heard):
+            return Status.HYPOTHETICAL
         if asked and status is Status.PRESENT and self._contradicts_itself(sentence, mention):
             return Status.UNCERTAIN
         return status
@@ -733,6 +833,51 @@ class SymptomExtractor:
         asked = self._asked_past and not known and not heard.sentence.perfect
         asked = asked and not words & _OF_NOW
         return self._past_turn == heard.turn.id or asked
+
+    def _is_trigger(self, sentence: Sentence, mention: Mention) -> bool:
+        """'Any leaking?' 'A bit if I cough.' tells of no cough."""
+        before = [
+            token.text for token in sentence.tokens[max(mention.first - 2, 0) : mention.first]
+        ]
+        led = before == ["if", "i"]
+        asked = {question.concept for question in self._open}
+        return (
+            led
+            and bool(asked)
+            and asked.isdisjoint({mention.concept})
+            and (mention.concept.display in _TRIGGERS)
+        )
+
+    def _tells_after_no(self, heard: Heard, concept: Concept) -> bool:
+        """'Any migraines?' 'No. I'd years of them': what was just denied is told of before."""
+        sentence = heard.sentence
+        words = {token.text for token in sentence.tokens}
+        if self._answered_turn != heard.turn.id or not sentence.past_tense or sentence.perfect:
+            return False
+        if self._hedged_turn == heard.turn.id and not sentence.has("over"):
+            return False  # 'Not to us. He did throw a plate.'
+        recent = words & (_OF_NOW | _DAYS) or sentence.has("correction") or sentence.has("ongoing")
+        denied = self._denied_now(heard.turn.id)
+        told = concept in denied or (bool(denied) and sentence.has("over"))
+        return told and not (recent and not sentence.of_past)
+
+    def _is_read(self, heard: Heard) -> bool:
+        """'You get hooked and then you're hallucinating': told of anybody, after 'I've read'."""
+        words = {token.text for token in heard.sentence.tokens}
+        return (
+            self._read_turn == heard.turn.id
+            and bool(words & _OF_ANYBODY)
+            and (not words & _OWN_WORDS)
+        )
+
+    def _denied_now(self, turn: int) -> set[Concept]:
+        """What the patient has denied in this turn, in answer to the last question."""
+        return {
+            question.concept
+            for question in self._answered
+            for last in self._history(question.concept, question.experiencer).evidence[-1:]
+            if last.spans[-1].turn == turn and last.assertion.status is Status.ABSENT
+        }
 
     def _contradicts_itself(self, sentence: Sentence, mention: Mention) -> bool:
         """'No, I have lost weight': a "haven't" misheard; 'No, I have a migraine' is plain."""
@@ -777,6 +922,12 @@ class SymptomExtractor:
         elif told and not partial and len(questions) > 1 and tells_of_having(heard.sentence):
             reply = Reply.DETAIL  # 'Fever or chills?' 'I had diarrhea' tells of something else
         more = reply is Reply.DETAIL and (told or self._told_since_open)
+        untold = not told and not self._told_since_open
+        untold = untold and all(one.kind is Kind.SYMPTOM for one in questions)
+        if not plain and untold and is_gone(heard.sentence):
+            reply = Reply.NO  # 'It was, but it's cleared.'
+        if not plain and reply in _HALF_ANSWERS and self._persons.tells_of_others(heard.turn):
+            reply = None  # 'My uncle had TB. I was small then.'
         if reply is None or (more and not conditional):
             self._open = [question for question in questions if question.concept not in told]
             return
@@ -806,6 +957,8 @@ class SymptomExtractor:
             same = [question for answered, question in statuses if answered is status]
             self._answer_with(status, same, heard, strength)
         self._answered_turn = heard.turn.id
+        if reply is Reply.NO and hedges(sentence):
+            self._hedged_turn = heard.turn.id
         self._answered, self._open = self._open, []
         hum = reply is Reply.YES and len(heard.sentence.tokens) == 1
         self._weakly = reply is Reply.DETAIL or hum
@@ -822,11 +975,15 @@ class SymptomExtractor:
         """Note the status that the sentence gives to each of the questions."""
         sentence = heard.sentence
         for question in questions:
+            told = strength
+            if question.made_sure and status is Status.ABSENT and sentence.reply is Reply.NO:
+                told = Strength.STATED  # 'So no sneezing?' 'No.'
             said = Evidence(
                 Assertion(status, question.experiencer),
-                strength,
+                told,
                 (question.span, heard.span(sentence.tokens)),
-                CONFIDENCE[strength] * heard.certainty,
+                CONFIDENCE[told] * heard.certainty,
+                question.of_now,
                 signs=question.signs
                 | reply_signs(sentence, len(questions), self._heard_since_open),
                 text=f"{question.text} / {text(sentence)}",
@@ -857,7 +1014,8 @@ class SymptomExtractor:
         else:
             return
         self._open, self._answered = self._answered, []
-        self._answer(reply, heard, Strength.STATED)
+        strength = Strength.ANSWERED if reply is Reply.NO else Strength.STATED
+        self._answer(reply, heard, strength)
 
     def _narrow(self, heard: Heard, told: Sequence[Concept]) -> None:
         """'Any fever, chills or rash?' 'Yeah. I've had chills.': the yes was of the chills."""
