@@ -1232,3 +1232,59 @@ def test_functions_asked_after(text: str, concept: str, kind: Kind) -> None:
 )
 def test_idioms_and_questions_of_the_surgery(text: str, expected: set[str]) -> None:
     assert named(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "any trouble with controlling your bladder or bowels",
+            {"urinary incontinence", "fecal incontinence"},
+        ),
+        ("any sores in her mouth", {"mouth ulcer"}),
+        ("I leak when I cough", {"urinary incontinence"}),
+        ("my glands are swollen", {"swollen lymph nodes"}),
+        ("my hair's getting thin", {"hair loss"}),
+        ("my trousers are bigger", {"weight loss"}),
+        ("my voice is away", {"voice change"}),
+        ("he's been falling", {"falls"}),
+        ("I've been falling asleep at work", {"drowsiness"}),
+        ("she has these spots", {"rash"}),
+        ("that's the spot that hurts", {"pain"}),
+        ("I ate the head off the postman", {"irritability"}),
+        ("couldn't think what for", {"memory problems"}),
+        ("I get really hot all of a sudden", {"hot flashes"}),
+        ("I'm sick tae ma stomach", {"nausea"}),
+        ("everything was double", {"double vision"}),
+        ("names go right out of my head", {"memory problems"}),
+        ("my jeans won't stay up", {"weight loss"}),
+        ("she's had a few tumbles", {"falls"}),
+        ("it takes me ages to nod off", {"sleep disturbance"}),
+        (
+            "have you lost control of your bowels or bladder",
+            {"urinary incontinence", "fecal incontinence"},
+        ),
+        ("a mole on my back, I can't see it", {"mole change"}),
+        ("the blood pressure went sky high", set()),
+        ("ma pal Isa", set()),
+        ("I bump into everything", set()),
+    ],
+)
+def test_plain_words_of_patients(text: str, expected: set[str]) -> None:
+    assert named(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "concept"),
+    [
+        ("do you feel empty afterwards", "tenesmus"),
+        ("is she passing urine", "reduced urine output"),
+        ("is she eating and drinking", "poor fluid intake"),
+        ("I still love going out with my mates", "loss of interest"),
+        ("do you have enough energy", "fatigue"),
+        ("can you control your bowels", "fecal incontinence"),
+    ],
+)
+def test_functions_that_are_well(text: str, concept: str) -> None:
+    mentions = load_lexicon().mentions(tokenize(text.split()))
+    assert {one.kind for one in mentions if one.concept.display == concept} == {Kind.NORMAL}

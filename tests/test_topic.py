@@ -466,6 +466,77 @@ NAMED = [
         {"diarrhea", "frequent urination"},
     ),
     (["P: I have a rash.", "D: Does it get hot in your office?", "P: Yes."], {}, {"skin warmth"}),
+    (
+        [
+            "P: I'm constipated.",
+            "D: Any pain in the back passage?",
+            "P: It's like passing glass.",
+            "D: Any bleeding?",
+            "P: There was a bit on the paper this morning.",
+        ],
+        {"anal pain": "present", "blood in stool": "present"},
+        {"painful urination", "blood in urine", "abnormal bleeding"},
+    ),
+    (
+        ["P: It's the waterworks.", "D: Do you get up in the night?", "P: Three times."],
+        {"nighttime urination": "present"},
+        frozenset(),
+    ),
+    (
+        ["P: It burns when I pee.", "D: Do you have to run to the toilet?", "P: Yes."],
+        {"urinary urgency": "present"},
+        frozenset(),
+    ),
+    (
+        ["P: I'm twelve weeks pregnant.", "D: Any pain or bleeding?", "P: No bleeding, no pain."],
+        {"vaginal bleeding": "absent"},
+        {"abnormal bleeding"},
+    ),
+    (
+        ["P: It's a mole on my back.", "D: Has it bled?", "P: Just the once."],
+        {"abnormal bleeding": "present"},
+        {"vaginal bleeding", "blood in stool"},
+    ),
+    (
+        ["P: My calf's sore.", "D: Any swelling in it?", "P: No."],
+        {"leg swelling": "absent"},
+        {"swelling"},
+    ),
+    (
+        ["P: My ear's sore.", "D: Any discharge from it?", "P: Yes."],
+        {"ear discharge": "present"},
+        {"skin discharge"},
+    ),
+    (
+        ["P: My eyes are red.", "D: Any itching or heartburn now?", "P: No."],
+        {"itching": "absent"},
+        {"itchy eyes"},
+    ),
+    (
+        ["D: You're not yellow, your eyes, or itchy?", "P: No, nothing."],
+        {"itching": "absent", "jaundice": "absent"},
+        {"itchy eyes"},
+    ),
+    (
+        ["D: And sleep?", "P: I can't get off. My head's going till three."],
+        {"sleep disturbance": "present"},
+        frozenset(),
+    ),
+    (
+        ["D: How's your sleep?", "P: Fine.", "D: And your mood?", "P: Up and down."],
+        {"sleep disturbance": "absent"},
+        frozenset(),
+    ),
+    (
+        ["D: Have you had a fever?", "P: Thirty eight on Monday night."],
+        {"fever": "present"},
+        frozenset(),
+    ),
+    (
+        ["D: How's your diabetes?", "P: Thirty eight on Monday night."],
+        {},
+        {"fever"},
+    ),
 ]
 
 
@@ -504,6 +575,18 @@ def test_the_joint_goes_on_about_the_knee() -> None:
         "P: I twisted my knee.", "D: Is the joint swollen?", "P: Yes.", "D: Is it sore?", "P: Yes."
     )
     assert found == {"joint swelling": "present", "knee pain": "present"}
+
+
+def test_sleep_is_asked_after_beside_the_knee() -> None:
+    found = statuses(
+        "P: My knee hurts.",
+        "D: How's your sleep?",
+        "P: I can't get off.",
+        "D: And is it swollen?",
+        "P: Yes.",
+    )
+    assert found["sleep disturbance"] == "present"
+    assert found["joint swelling"] == "present"
 
 
 def test_a_pain_named_before_is_meant_by_the_pain() -> None:

@@ -33,7 +33,10 @@ _HUMMED_NO = re.compile(r"\b(?:n?uh-uh|mm-mm)\b")
 _SCOTS_NOT = re.compile(r"\b(have|has|had|did|does|is|was|were|are|could|would|ca)nae\b")
 _FILLERS = frozenset({"um", "uh", "er", "erm", "umm", "uhm", "like", "kinda", "sorta"})
 _FILLER_PAIRS = frozenset({("kind", "of"), ("sort", "of"), ("you", "know")})
-_LITTLE = frozenset({"bit", "while", "lump", "rash", "spot", "cough", "pain", "lad", "boy", "girl"})
+_LITTLE = frozenset(
+    "bit while lump rash spot cough pain lad boy girl skip turn twinge ache flutter drop nap walk "
+    "sleep drink one man thing dizzy sore stroke tickle".split()
+)
 """After these 'wee' is Scots for little: 'a wee bit'."""
 _GAP_STOPS = frozenset({"but", "no", "yes", "yeah", "if"})
 _GAP = 3

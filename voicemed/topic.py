@@ -43,6 +43,8 @@ _BARE = 3
 """Tokens of a question that goes on about the topic without a verb: 'And painful?'"""
 _POINTING = frozenset("it its they theyre them that thats this is are does do did".split())
 "Words by which a general one goes on about the topic: 'is it painful?'"
+_POINTED_AT = frozenset({"it", "them", "there", "that"})
+"Words that are the topic after 'in', 'of', 'with': 'any swelling in it?'"
 _DEFINITE = frozenset({"the", "this", "that", "your", "my", "his", "her"})
 _PLACING = frozenset({"in", "from", "of", "on", "with", "around", "during", "when", "while"})
 _SOMEWHERE = frozenset({"in", "on", "around", "across", "down", "along", "behind", "under", "near"})
@@ -73,6 +75,8 @@ class _Subject:
     "The more general subject that it is one of ('joint' of a knee), or empty."
     unless: frozenset[str]
     "Words of a sentence that is not of it."
+    aside: bool
+    "Asked after beside an organ ('does it affect your sleep?'), which stays the topic."
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,7 @@ class TopicRules:
                 self._means(topics, name),
                 said.get("like", ""),
                 frozenset(said.get("unless", ())),
+                said.get("aside", False),
             )
             for name, said in topics.items()
         }
@@ -167,6 +172,10 @@ class TopicRules:
             )
         ]
         return sorted(by_symptom + by_place, key=lambda one: (one.last, one.first))
+
+    def is_of(self, mention: Mention, subject: _Subject) -> bool:
+        """Whether a symptom is one of the subject."""
+        return self._subjects.get(mention.concept.display) is subject
 
     def general(
         self, tokens: Sequence[Token], mentions: Sequence[Mention]
@@ -253,6 +262,9 @@ class Topic:
     def __init__(self, rules: TopicRules) -> None:
         self._rules = rules
         self._subject: _Subject | None = None
+        self._aside: _Subject | None = None
+        "The function that was asked after since, which does not end the topic."
+        self._aside_turn = 0
         self._turn = 0
         "The last that named the subject or asked after something of it."
         self._by_place = False
@@ -267,6 +279,8 @@ class Topic:
         """The mentions of a sentence, with what its general words mean here; learns its subject."""
         if turn - self._turn > _FADES:
             self._subject = None
+        if turn - self._aside_turn > _FADES:
+            self._aside = None
         general_words = self._rules.general(tokens, mentions)
         particular = [
             one
@@ -277,7 +291,7 @@ class Topic:
         read = list(mentions)
         used = False
         for predicate, general in general_words:
-            concept = self._meaning(tokens, predicate, general, namings)
+            concept = self._meaning(tokens, predicate, general, namings, particular)
             if concept is None or _says(concept, general, read):
                 continue
             used = True
@@ -298,8 +312,12 @@ class Topic:
         predicate: _Predicate,
         mention: Mention,
         namings: Sequence[_Naming],
+        particular: Sequence[Mention],
     ) -> Concept | None:
         """The symptom that a general word names; None if that is not known."""
+        if self._aside is not None and (concept := self._aside.means.get(predicate.name)):
+            return concept
+        namings = [one for one in namings if one.subject is None or not one.subject.aside]
         subject, left = self._subject, self._left
         by_place, carried = self._by_place, True
         for naming in namings:
@@ -322,13 +340,18 @@ class Topic:
             return None
         if not predicate.weak:
             return concept
-        points = bool({token.text for token in tokens[: mention.last + 1]} & _POINTING)
-        following = {token.text for token in tokens[mention.last + 1 : mention.last + 3]}
-        elsewhere = carried and following & _SOMEWHERE  # 'a pain in my side'
+        following = [token.text for token in tokens[mention.last + 1 : mention.last + 3]]
+        in_it = len(following) > 1 and following[0] in _PLACING and following[1] in _POINTED_AT
+        points = in_it or bool({one.text for one in tokens[: mention.last + 1]} & _POINTING)
+        elsewhere = carried and not in_it and {*following} & _SOMEWHERE  # 'a pain in my side'
         if (left and not points) or elsewhere or (carried and len(tokens) > _LONG):
             return None
         if mention.concept.display not in GENERIC:
-            return concept
+            listed = any(
+                0 < one.first - mention.last <= _AHEAD and not self._rules.is_of(one, subject)
+                for one in particular
+            )
+            return None if listed and not points else concept  # 'any itching or heartburn?'
         asks_of_it = points and {token.text for token in tokens[:3]} & _ASKING
         bare = len(tokens) <= _BARE and tokens[-1].mark == "?" and "any" not in words
         sure = by_place or bool(asks_of_it) or bare
@@ -349,11 +372,15 @@ class Topic:
     ) -> None:
         """Remember the last subject of a sentence."""
         for naming in namings:
+            self._aside = None
+            if naming.subject is not None and naming.subject.aside:
+                self._aside, self._aside_turn = naming.subject, turn
+                continue
             kept = _narrower(self._subject, naming.subject)
             self._by_place = naming.place or (self._by_place and kept is self._subject)
             self._subject, self._left = kept, False
         if mentions and not used and not namings:
-            self._left = True
+            self._left, self._aside = True, None
         if namings or used:
             self._turn = turn
 
