@@ -152,20 +152,23 @@ class TopicRules:
             for at, one in enumerate(self._lexicon.readable(tokens))
         ]
 
-    def named(self, tokens: Sequence[Token], mentions: Sequence[Mention]) -> list[_Naming]:
-        """The subjects that a sentence brings up, in order."""
+    def places(self, readable: Sequence[Token]) -> list[_Naming]:
+        """The subjects that a sentence, of readable tokens, names without a symptom."""
+        return [
+            _Naming(match.label, match.tokens[0], match.tokens[-1], place=True)
+            for match in self._places.find(readable)
+        ]
+
+    def named(self, places: Sequence[_Naming], mentions: Sequence[Mention]) -> list[_Naming]:
+        """The subjects that a sentence with these places brings up, in order."""
         by_symptom = [
             _Naming(subject, one.first, one.last, place=False)
             for one in mentions
             if (subject := self._subjects.get(one.concept.display))
         ]
         by_place = [
-            _Naming(match.label, match.tokens[0], match.tokens[-1], place=True)
-            for match in self._places.find(self.readable(tokens))
-        ]
-        by_place = [
             one
-            for one in by_place
+            for one in places
             if not any(
                 other.first <= one.first <= other.last + _BESIDE and one.subject
                 for other in by_symptom
@@ -178,14 +181,16 @@ class TopicRules:
         return self._subjects.get(mention.concept.display) is subject
 
     def general(
-        self, tokens: Sequence[Token], mentions: Sequence[Mention]
+        self,
+        tokens: Sequence[Token],
+        readable: Sequence[Token],
+        mentions: Sequence[Mention],
     ) -> list[tuple[_Predicate, Mention]]:
         """The general words of a sentence, as mentions of no concept in particular yet.
 
         A mention of the lexicon that names something in particular keeps its words.
         """
         words = {token.text for token in tokens}
-        readable = self.readable(tokens)
         found = [
             (predicate, one)
             for one in mentions
@@ -281,13 +286,15 @@ class Topic:
             self._subject = None
         if turn - self._aside_turn > _FADES:
             self._aside = None
-        general_words = self._rules.general(tokens, mentions)
+        readable = self._rules.readable(tokens)
+        places = self._rules.places(readable)
+        general_words = self._rules.general(tokens, readable, mentions)
         particular = [
             one
             for one in mentions
             if not any({*one.tokens} <= {*general.tokens} for _, general in general_words)
         ]
-        namings = self._rules.named(tokens, particular)
+        namings = self._rules.named(places, particular)
         read = list(mentions)
         used = False
         for predicate, general in general_words:
@@ -300,7 +307,7 @@ class Topic:
             read.append(replace(general, concept=concept, referred=True))
         plain = [one for one in read if not one.referred]
         if len(tokens) <= _RUN_ON:
-            self._learn(plain, self._rules.named(tokens, plain), turn, used=used)
+            self._learn(plain, self._rules.named(places, plain), turn, used=used)
         else:
             self._subject = None
         self._named |= {one.concept for one in read}
