@@ -100,6 +100,11 @@ class Sentence:
     declarative: bool
     "A question that is built as a statement: 'you've had no fever?'"
 
+    @property
+    def words(self) -> frozenset[str]:
+        """The texts of its tokens."""
+        return frozenset(token.text for token in self.tokens)
+
     def assertion(self, mention: Mention) -> Assertion:
         """What the sentence says of the mention if a patient (or a relative for them) says it."""
         return Assertion(self._status(mention), self.experiencer(mention))
@@ -153,7 +158,7 @@ class Sentence:
         """Whether the speaker tells it of themselves: 'I've had a cough'."""
         owned = any(0 < mention.first - last <= _OWN_REACH for _, last in self.cues["own"])
         owned = owned or (mention.first > 0 and self.tokens[mention.first - 1].text in _OWNERS)
-        return owned and not {token.text for token in self.tokens} & _NOT_OWN
+        return owned and not self.words & _NOT_OWN
 
     def supposes(self, mention: Mention) -> bool:
         """'If I get chest pain I ring 999': it says what would be done."""

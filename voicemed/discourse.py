@@ -74,7 +74,7 @@ class Roles:
     @staticmethod
     def _guess(sentence: Sentence, awaited: bool) -> bool:
         """Who asks, or says 'you', is taken for the doctor."""
-        words = {token.text for token in sentence.tokens}
+        words = sentence.words
         addressed = bool(words & _SECOND_PERSON)
         if sentence.has("plan") or (addressed and sentence.has("advice")):
             return True
@@ -88,7 +88,7 @@ class Roles:
 
 def _manner(sentence: Sentence) -> int:
     """Above 0 where only a doctor talks so, below where only a patient does, else 0."""
-    words = {token.text for token in sentence.tokens}
+    words = sentence.words
     if sentence.has("greets"):
         return 2
     if sentence.has("exam") or sentence.has("plan"):
@@ -102,7 +102,7 @@ def _manner(sentence: Sentence) -> int:
 
 def _answers_for_self(sentence: Sentence) -> bool:
     """'Yes, my father had them': what nobody says after a question of their own."""
-    words = {token.text for token in sentence.tokens}
+    words = sentence.words
     if not words & _FIRST_PERSON or sentence.asked or words & {"your", "youre"}:
         return False
     if any(sentence.own(mention) for mention in sentence.mentions):
@@ -145,7 +145,7 @@ class Persons:
     def hear(self, sentence: Sentence, turn: Turn, *, doctor: bool, turns: int) -> None:
         """Learn who the patient is from the next sentence; `turns` counts those heard so far."""
         self._turns = turns
-        words = {token.text for token in sentence.tokens}
+        words = sentence.words
         if doctor and sentence.asked:
             self._asked_teller = sentence.has("greets")
             direct = words & _SECOND_PERSON and not words & (_THIRD_PERSONS | _WITNESSING)
@@ -176,7 +176,7 @@ class Persons:
 
     def _follow(self, sentence: Sentence, turn: Turn, *, doctor: bool) -> None:
         """'My aunt had a clot. Leg swelled up.', 'Are any of them ill?' 'Coughing, yes.'"""
-        words = {token.text for token in sentence.tokens}
+        words = sentence.words
         own = words & (_FIRST_PERSON - {"my"} | _SECOND_PERSON) - _my(sentence)
         told = sentence.has("other") and not sentence.has("witness")
         ill = sentence.has("ailing") or bool(sentence.mentions)
@@ -202,8 +202,7 @@ class Persons:
         subject = _subject(sentence, mention, _SUBJECTS | _POSSESSIVES | {"my", "your", "me"})
         third = subject in _THIRD_PERSON | _POSSESSIVES
         dictated = self._dictated and third and not sentence.has("other")
-        asked_self = 0 < self._addressed_turn == self._turns - 1
-        somebody = self._relative_known or self._own_told > 1 or asked_self
+        somebody = self._relative_known or self._own_told > 1 or self._just_addressed()
         told = somebody and third and not dictated
         told = told or (self._goes_on and subject in ("", "they"))
         told = told or (self._they and subject == "they")
@@ -213,8 +212,7 @@ class Persons:
         subject = _subject(sentence, mention)
         before = {token.text for token in sentence.tokens[: mention.first]}
         of_self = sentence.own(mention) and not before & _THIRD_PERSONS
-        addressed = 0 < self._addressed_turn == self._turns - 1
-        if of_self and addressed:
+        if of_self and self._just_addressed():
             return Experiencer.PATIENT  # 'And Tom, does your tummy hurt?' 'I've got a tummy ache.'
         if of_self and not self._asked_teller:
             return Experiencer.OTHER  # 'I got nervous, so I brought him in'
@@ -225,6 +223,10 @@ class Persons:
         if self._goes_on and not subject:
             return Experiencer.OTHER
         return sentence.experiencer(mention)
+
+    def _just_addressed(self) -> bool:
+        """Whether the doctor has just asked whoever is 'you' for a symptom."""
+        return 0 < self._addressed_turn == self._turns - 1
 
     def tells_of_others(self, turn: Turn) -> bool:
         """Whether the turn has told of somebody else's illness so far."""

@@ -362,7 +362,7 @@ class MedicationExtractor:
             asker = self._topic.asker if self._topic else "doctor"
             asks = "asked person" in cues and sentence.asked
             return role == ("patient" if asks and role == "patient" else asker)
-        words = {token.text for token in sentence.tokens}
+        words = sentence.words
         if "plan" in cues and words & _YOU and not words & {"me", "my"}:
             return True  # 'I'll give you some antibiotics'
         if words & _FIRST_PERSON:

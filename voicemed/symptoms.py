@@ -264,7 +264,7 @@ class SymptomExtractor:
 
     def _note_where(self, heard: Heard) -> None:
         """Whether the doctor asks for the place of a pain that has none so far."""
-        words = {token.text for token in heard.sentence.tokens}
+        words = heard.sentence.words
         if not words & {"where", "whereabouts"}:
             return
         named = {one.concept.display for one in heard.sentence.mentions}
@@ -345,7 +345,7 @@ class SymptomExtractor:
             frozenset(sentence.tokens[at].stem for at in mention.tokens) - _EMPTY_STEMS,
             assumed=sentence.act is Act.STATEMENT,
             presupposed=sentence.act is Act.OPEN,
-            ever=sentence.has("past") or "ever" in {token.text for token in sentence.tokens},
+            ever=sentence.has("past") or "ever" in sentence.words,
             of_now=sentence.has("resolved"),
             made_sure=makes_sure(sentence, mention),
             sorted_out=mention.kind is Kind.NORMAL and goes_on_to_symptoms(sentence, mention),
@@ -429,7 +429,7 @@ class SymptomExtractor:
 
     def _mirrors(self, sentence: Sentence) -> bool:
         """'Pins and needles.', 'So it's blurred.': the patient's words in the doctor's."""
-        opinion = {"i", "im", "id"} & {token.text for token in sentence.tokens}
+        opinion = {"i", "im", "id"} & sentence.words
         short = len(sentence.tokens) - sentence.start <= _MIRRORED
         return self._patient_spoke and short and not opinion and not sentence.advises
 
@@ -480,7 +480,7 @@ class SymptomExtractor:
         """'I've read about that. You get hooked': what follows is what was read."""
         if sentence.has("hearsay") and not sentence.mentions:
             self._read_turn = turn.id
-        elif {token.text for token in sentence.tokens} & _OWN_WORDS:
+        elif sentence.words & _OWN_WORDS:
             self._read_turn = 0
 
     def _take_back(self, heard: Heard) -> None:
@@ -503,11 +503,10 @@ class SymptomExtractor:
         """'My boy is the one for that. Sneezing. Me, I've never had it.'"""
         sentence = heard.sentence
         ends = any(last == len(sentence.tokens) - 1 for _, last in sentence.cues["disowns"])
-        own = {token.text for token in sentence.tokens} & _OWN_WORDS
-        own = own if not self._persons.spoken_for else set()
+        own = not self._persons.spoken_for and bool(sentence.words & _OWN_WORDS)
         told = self._persons.tells_of_others(heard.turn) or sentence.starts_with("me", "myself")
         told = told or bool(self._denied_now(heard.turn.id))
-        return ends and bool(own) and told
+        return ends and own and told
 
     def _give_to_others(self, turn: int) -> None:
         """What was told in this turn without an 'I' is somebody else's."""
@@ -545,7 +544,7 @@ class SymptomExtractor:
         """'Drooling?': the patient only asks what the doctor means."""
         asked = {question.concept for question in self._open}
         named = {mention.concept for mention in sentence.mentions}
-        own = {"i", "ive", "im", "my"} & {token.text for token in sentence.tokens}
+        own = {"i", "ive", "im", "my"} & sentence.words
         short = len(sentence.tokens) <= _ECHOED
         return sentence.rising and short and not own and bool(named) and named <= asked
 
@@ -609,11 +608,13 @@ class SymptomExtractor:
 
     def _asks_back(self, sentence: Sentence) -> bool:
         """A patient's own question ('could it be a fever?') tells nothing."""
-        words = {token.text for token in sentence.tokens}
+        words = sentence.words
         if words & {"you", "your", "youre"} and not words & {"i", "ive", "im", "my", "me"}:
             return True
-        words = {token.text for token in sentence.tokens[:3]}
-        return bool(words & {"could", "can", "should", "will", "would", "what", "do", "is", "how"})
+        opening = {token.text for token in sentence.tokens[:3]}
+        return bool(
+            opening & {"could", "can", "should", "will", "would", "what", "do", "is", "how"}
+        )
 
     def _tell(self, heard: Heard) -> list[Concept]:
         """Note what the patient says of each symptom that they name; returns the symptoms."""
@@ -671,7 +672,7 @@ class SymptomExtractor:
             return []  # 'It's drier now' takes nothing back
         asked = any(question.concept.display == DRY for question in self._open)
         cough = self._topic is not None and self._topic.concept.display == "cough"
-        hedged = {token.text for token in sentence.tokens} & _HEDGES
+        hedged = sentence.words & _HEDGES
         if sentence.mentions or hedged or not (asked or cough):
             return []
         dry = [at for at, token in enumerate(sentence.tokens) if token.text == "dry"]
@@ -681,7 +682,7 @@ class SymptomExtractor:
         """Give the attributes said to the symptoms beside them, or to the one talked about."""
         sentence, reader = heard.sentence, self._attributes
         self._accept_offer(heard)
-        if sentence.asked and {"you", "your"} & {token.text for token in sentence.tokens}:
+        if sentence.asked and {"you", "your"} & sentence.words:
             return  # a question, whoever asks it
         if reader.earlier(sentence.tokens):
             self._on_topic, self._earlier = False, True
@@ -825,7 +826,7 @@ class SymptomExtractor:
     def _is_of_before(self, heard: Heard, history: History | None) -> bool:
         """Whether the sentences around it tell of an earlier time, or of what a drug once did."""
         known = history is not None and history.status is Status.PRESENT
-        words = {token.text for token in heard.sentence.tokens}
+        words = heard.sentence.words
         if self._reaction and not known and not words & _OF_NOW:
             return True
         if not heard.sentence.past_tense or words & {"since", "still"}:
@@ -836,22 +837,16 @@ class SymptomExtractor:
 
     def _is_trigger(self, sentence: Sentence, mention: Mention) -> bool:
         """'Any leaking?' 'A bit if I cough.' tells of no cough."""
-        before = [
-            token.text for token in sentence.tokens[max(mention.first - 2, 0) : mention.first]
-        ]
-        led = before == ["if", "i"]
+        before = sentence.tokens[max(mention.first - 2, 0) : mention.first]
+        led = [token.text for token in before] == ["if", "i"]
         asked = {question.concept for question in self._open}
-        return (
-            led
-            and bool(asked)
-            and asked.isdisjoint({mention.concept})
-            and (mention.concept.display in _TRIGGERS)
-        )
+        other = bool(asked) and mention.concept not in asked
+        return led and other and mention.concept.display in _TRIGGERS
 
     def _tells_after_no(self, heard: Heard, concept: Concept) -> bool:
         """'Any migraines?' 'No. I'd years of them': what was just denied is told of before."""
         sentence = heard.sentence
-        words = {token.text for token in sentence.tokens}
+        words = sentence.words
         if self._answered_turn != heard.turn.id or not sentence.past_tense or sentence.perfect:
             return False
         if self._hedged_turn == heard.turn.id and not sentence.has("over"):
@@ -863,12 +858,9 @@ class SymptomExtractor:
 
     def _is_read(self, heard: Heard) -> bool:
         """'You get hooked and then you're hallucinating': told of anybody, after 'I've read'."""
-        words = {token.text for token in heard.sentence.tokens}
-        return (
-            self._read_turn == heard.turn.id
-            and bool(words & _OF_ANYBODY)
-            and (not words & _OWN_WORDS)
-        )
+        words = heard.sentence.words
+        of_anybody = bool(words & _OF_ANYBODY) and not words & _OWN_WORDS
+        return of_anybody and self._read_turn == heard.turn.id
 
     def _denied_now(self, turn: int) -> set[Concept]:
         """What the patient has denied in this turn, in answer to the last question."""
@@ -898,7 +890,7 @@ class SymptomExtractor:
             and heard.turn.id - last.spans[-1].turn <= 2
             for last in said
         )
-        own = {"i", "ive", "im", "my", "id"} & {token.text for token in heard.sentence.tokens}
+        own = {"i", "ive", "im", "my", "id"} & heard.sentence.words
         return advice and not own
 
     def _reply(self, heard: Heard, questions: Sequence[Question], told: Sequence[Concept]) -> None:
