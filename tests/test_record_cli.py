@@ -898,6 +898,11 @@ class Terminal:
             if select.select([self.screen], [], [], 0.2)[0]:
                 self.seen += os.read(self.screen, 65536).decode(errors="replace")
 
+    def unlock(self) -> None:
+        """Type the passphrase when it is asked for."""
+        self.wait_for("Passphrase: ")
+        self.press(f"{PASSPHRASE}\n")
+
     def press(self, keys: str) -> None:
         os.write(self.screen, keys.encode())
 
@@ -934,8 +939,7 @@ def test_a_terminal_remembers_nothing_of_what_was_shown(
     many = [Turn(n, "patient", words_of(f"Sentence {n}.")) for n in range(1, 40)]
     record(folder, turns=many, days_ago=-1)
     terminal = Terminal(config, "encounters", "show", "last")
-    terminal.wait_for("Passphrase: ")
-    terminal.press(f"{PASSPHRASE}\n")
+    terminal.unlock()
     terminal.wait_for("space b: move")
     terminal.press("\x1b[6~\x1b[6~")
     terminal.wait_for("cough")
@@ -954,8 +958,7 @@ def test_a_terminal_remembers_nothing_of_what_was_shown(
 @needs_terminal
 def test_a_terminal_does_not_remember_what_was_searched_for(config: Path, encounter: str) -> None:
     terminal = Terminal(config, "encounters", "search")
-    terminal.wait_for("Passphrase: ")
-    terminal.press(f"{PASSPHRASE}\n")
+    terminal.unlock()
     terminal.wait_for("Search for: ")
     terminal.press("Quill\n")
     terminal.wait_for("q: close")
@@ -968,8 +971,7 @@ def test_a_terminal_does_not_remember_what_was_searched_for(config: Path, encoun
 @needs_terminal
 def test_ids_stay_when_the_list_is_closed(config: Path, encounter: str) -> None:
     terminal = Terminal(config, "encounters", "list")
-    terminal.wait_for("Passphrase: ")
-    terminal.press(f"{PASSPHRASE}\n")
+    terminal.unlock()
     terminal.wait_for("q: close")
     terminal.press("q")
     assert terminal.end() == 0
@@ -981,8 +983,7 @@ def test_ids_stay_when_the_list_is_closed(config: Path, encounter: str) -> None:
 @needs_terminal
 def test_a_view_closes_by_itself(tmp_path: Path, folder: Path, encounter: str) -> None:
     terminal = Terminal(configure(tmp_path, lock_after=0.3), "encounters", "show", "last")
-    terminal.wait_for("Passphrase: ")
-    terminal.press(f"{PASSPHRASE}\n")
+    terminal.unlock()
     assert terminal.end() == 0
     assert "Zoë" in terminal.seen
     assert "Zoë" not in terminal.remembered()
@@ -994,8 +995,7 @@ def test_an_editor_closes_by_itself_and_keeps_a_text(
     tmp_path: Path, folder: Path, encounter: str, what: tuple[str, ...]
 ) -> None:
     terminal = Terminal(configure(tmp_path, lock_after=2), "encounters", "edit", "last", *what)
-    terminal.wait_for("Passphrase: ")
-    terminal.press(f"{PASSPHRASE}\n")
+    terminal.unlock()
     terminal.wait_for("What brings you here?" if "--turn" in what else "Name: ")
     terminal.press("!")
     assert terminal.end() == 0
@@ -1010,8 +1010,7 @@ def test_who_the_patient_is_can_be_edited_in_place(
     config: Path, folder: Path, encounter: str
 ) -> None:
     terminal = Terminal(config, "encounters", "edit", "last", "--patient")
-    terminal.wait_for("Passphrase: ")
-    terminal.press(f"{PASSPHRASE}\n")
+    terminal.unlock()
     terminal.wait_for("Name: ")
     terminal.press("ey\r")
     terminal.wait_for("Number in the practice")
@@ -1028,8 +1027,7 @@ def test_who_the_patient_is_can_be_edited_in_place(
 @pytest.mark.parametrize("kept", [True, False])
 def test_a_turn_is_edited_in_place(config: Path, folder: Path, encounter: str, kept: bool) -> None:
     terminal = Terminal(config, "encounters", "edit", "last", "--turn", "1")
-    terminal.wait_for("Passphrase: ")
-    terminal.press(f"{PASSPHRASE}\n")
+    terminal.unlock()
     terminal.wait_for("What brings you here?")
     terminal.press("\x7f\x7f\x7f\x7f\x7fin?")
     terminal.press("\r" if kept else "\x03")
@@ -1043,8 +1041,7 @@ def test_a_turn_is_edited_in_place(config: Path, folder: Path, encounter: str, k
 @needs_terminal
 def test_the_recovery_key_stays_until_it_was_written_down(config: Path, folder: Path) -> None:
     terminal = Terminal(config, "recovery-key")
-    terminal.wait_for("Passphrase: ")
-    terminal.press(f"{PASSPHRASE}\n")
+    terminal.unlock()
     terminal.wait_for("last four characters: ")
     (key,) = {word for word in terminal.seen.split() if word.count("-") == 8}
     terminal.press("\n")

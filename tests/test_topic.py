@@ -5,26 +5,20 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_symptoms import extract, turns
 
 from voicemed.assertion import Status
 from voicemed.lexicon import load_lexicon, tokenize
-from voicemed.symptoms import create_symptom_extractor
 from voicemed.topic import Topic, TopicRules, load_topics
-from voicemed.transcript import Turn, Word
 
 WORDS = "any blood pain is it red in your knee ear urine cough how are a rash swollen".split()
-SPEAKERS = {"D": "doctor", "P": "patient"}
 
 
 def statuses(*lines: str) -> dict[str, str]:
     """Status of each symptom of lines such as 'D: Any blood?', without hypothetical ones."""
-    extractor = create_symptom_extractor()
-    for number, line in enumerate(lines, 1):
-        words = tuple(Word(f" {word}", 0.0, 0.0, 1.0) for word in line[3:].split())
-        findings = extractor.update(Turn(number, SPEAKERS[line[0]], words))
     return {
         one.concept.display: one.assertion.status.value
-        for one in findings
+        for one in extract(turns(*lines))
         if one.assertion.status is not Status.HYPOTHETICAL
     }
 
